@@ -1,0 +1,66 @@
+/** The validated configuration, as the parts of the daemon see it. Names follow the options of options.ts in camelCase. */
+import type { Network } from '../core/client-address.ts'
+
+/** One log file (or journal) to follow. */
+export type SourceConfig =
+  | {
+      readonly kind: 'file'
+      readonly path: string
+      /** IANA zone (or `local`) of lines without one. */
+      readonly timezone: string
+      /** Parser ids for this source; empty: those of `servers`. */
+      readonly servers: readonly string[]
+    }
+  | { readonly kind: 'journal'; readonly timezone: string; readonly servers: readonly string[] }
+
+/** A Unix socket with the rights it gets. `group` undefined: the process's own. */
+export interface SocketConfig {
+  readonly path: string
+  /** File mode bits, for instance 0o660. */
+  readonly mode: number
+  readonly group: string | undefined
+}
+
+/** The sendmail access map (2002 contract). All files lie beside `path`: `.static`, `.info`, `.db`. */
+export interface SendmailAccessConfig {
+  readonly enabled: boolean
+  /** Text file, for instance /etc/mail/access. */
+  readonly path: string
+  /** Map type given to makemap: hash, btree, cdb or dbm. */
+  readonly mapType: string
+  /** Command that builds a map: program and arguments, no shell. `{type}` and `{map}` are replaced. */
+  readonly makemapCommand: readonly string[]
+  /** Program that removes single keys; empty: always rebuild. `{type}`, `{map}`; keys are appended. */
+  readonly editmapCommand: readonly string[]
+  /** `Connect:` keys, or bare ones as in 2002. */
+  readonly taggedKeys: boolean
+  /** Changes that come within this time are gathered into one run. */
+  readonly gatherMilliseconds: number
+  /** Write `access.info` (date, user, address, Unix time). */
+  readonly writeInfo: boolean
+}
+
+/** The whole configuration. */
+export interface Config {
+  readonly stateDirectory: string
+  readonly windowSeconds: number
+  readonly whenStopped: 'close' | 'until_expiry'
+  /** Parser ids in use; empty: all. */
+  readonly servers: readonly string[]
+  readonly sources: readonly SourceConfig[]
+  readonly admission: {
+    readonly never: readonly Network[]
+    /** Loopback, the host's own addresses, gateways and bridges. */
+    readonly neverDefaults: boolean
+    readonly always: readonly Network[]
+    readonly addressesPerUser: number
+    readonly usersPerAddress: number
+    /** Prefix length that one IPv6 login opens: 128 or as short as 48. */
+    readonly ipv6Prefix: number
+    readonly maxAddresses: number
+  }
+  readonly control: SocketConfig
+  readonly sendmailAccess: SendmailAccessConfig
+  readonly socketmap: SocketConfig & { readonly enabled: boolean; readonly maxConnections: number }
+  readonly log: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly format: 'auto' | 'json' | 'pretty' }
+}

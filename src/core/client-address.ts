@@ -1,0 +1,97 @@
+/** Client addresses and networks: one canonical form, parsed strictly. Follows RFC 5952 (IPv6 text) and RFC 4291 (mapped IPv4). */
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
+
+/** Canonical text of an address: dotted quad, or RFC 5952. IPv4-mapped IPv6 is folded to IPv4; never a zone id. */
+export type ClientAddress = string & { readonly __clientAddress: never }
+
+/** A range of addresses: `bits` leading bits of `bytes` (16 bytes; IPv4 stands at ::ffff:0:0/96, so `bits` counts from there on: 96 + prefix). */
+export interface Network {
+  /** As written canonically: `192.0.2.0/24`, `2001:db8::/32`; a single address without a prefix length. */
+  readonly text: string
+  readonly bytes: Uint8Array
+  readonly bits: number
+}
+
+const LONGEST_ADDRESS = 45
+
+/** The canonical form of `text`, or undefined where it is not exactly one whole IP address (no brackets, no zone id, no octal, no blanks). */
+export function parseClientAddress(text: string): ClientAddress | undefined {
+  if (text.length > LONGEST_ADDRESS || text.includes('%')) return undefined
+  const kind = isIP(text)
+  if (kind === 4) return text as ClientAddress
+  if (kind !== 6) return undefined
+  const parsed = ipaddr.IPv6.parse(text)
+  return (parsed.isIPv4MappedAddress() ? parsed.toIPv4Address().toString() : parsed.toRFC5952String()) as ClientAddress
+}
+
+/** The 16 bytes of an address; IPv4 as ::ffff:a.b.c.d, so that order and prefixes work alike for both. */
+export function addressToBytes(address: ClientAddress): Buffer {
+  const bytes = Buffer.alloc(16)
+  if (!address.includes(':')) {
+    bytes[10] = 0xff
+    bytes[11] = 0xff
+    let at = 12
+    let octet = 0
+    for (let i = 0; i < address.length; i++) {
+      const code = address.charCodeAt(i)
+      if (code === 46) {
+        bytes[at++] = octet
+        octet = 0
+      } else octet = octet * 10 + code - 48
+    }
+    bytes[at] = octet
+    return bytes
+  }
+  const parts = ipaddr.IPv6.parse(address).parts
+  for (let i = 0; i < 8; i++) bytes.writeUInt16BE(parts[i] as number, i * 2)
+  return bytes
+}
+
+/** The inverse of {@link addressToBytes}. @throws {RangeError} unless given 16 bytes */
+export function addressFromBytes(bytes: Uint8Array): ClientAddress {
+  if (bytes.length !== 16) throw new RangeError(`an address has 16 bytes, not ${bytes.length}`)
+  const isV4 = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
+  if (isV4) return bytes.subarray(12).join('.') as ClientAddress
+  return new ipaddr.IPv6(Array.from(bytes)).toRFC5952String() as ClientAddress
+}
+
+/** True for an IPv4 address (mapped ones are IPv4 here). */
+export function isIPv4Address(address: ClientAddress): boolean {
+  return !address.includes(':')
+}
+
+/** Parses `192.0.2.0/24`, `2001:db8::/32` or a single address. Host bits beyond the prefix must be zero. Undefined where it is none. */
+export function parseNetwork(text: string): Network | undefined {
+  const slash = text.indexOf('/')
+  const address = parseClientAddress(slash < 0 ? text : text.slice(0, slash))
+  if (address === undefined) return undefined
+  const widest = isIPv4Address(address) ? 32 : 128
+  const prefix = slash < 0 ? String(widest) : text.slice(slash + 1)
+  if (!/^(0|[1-9]\d{0,2})$/.test(prefix) || Number(prefix) > widest) return undefined
+  const network = networkOf(address, Number(prefix))
+  return addressToBytes(address).equals(network.bytes) ? network : undefined
+}
+
+/** The network of `prefixLength` bits (of 32 for IPv4, of 128 for IPv6) that holds `address`. */
+export function networkOf(address: ClientAddress, prefixLength: number): Network {
+  const bits = isIPv4Address(address) ? 96 + prefixLength : prefixLength
+  const bytes = maskBytes(addressToBytes(address), bits)
+  const text = bits === 128 ? address : `${addressFromBytes(bytes)}/${prefixLength}`
+  return { text, bytes, bits }
+}
+
+/** True if the network holds the address. IPv4 networks hold IPv4 addresses only; `::/0` holds IPv6 only. */
+export function networkContains(network: Network, address: ClientAddress): boolean {
+  if (network.text.includes(':') === isIPv4Address(address)) return false
+  const masked = maskBytes(addressToBytes(address), network.bits)
+  return masked.equals(network.bytes)
+}
+
+function maskBytes(bytes: Buffer, bits: number): Buffer {
+  for (let i = 0; i < 16; i++) {
+    const keep = Math.min(8, Math.max(0, bits - i * 8))
+    bytes[i] = (bytes[i] as number) & ((0xff00 >> keep) & 0xff)
+  }
+  return bytes
+}

@@ -1,0 +1,34 @@
+/** A line of a log, taken out of its envelope (syslog, ISO 8601, journald, the server's own file). */
+
+/** Time as written: absolute where the line has year and zone, otherwise civil; `year` is missing in RFC 3164. `month` 1-12. */
+export type LogTime =
+  | { readonly kind: 'absolute'; readonly atMs: number }
+  | {
+      readonly kind: 'civil'
+      readonly year?: number
+      readonly month: number
+      readonly day: number
+      readonly hour: number
+      readonly minute: number
+      readonly second: number
+      readonly millisecond: number
+    }
+
+/** Which envelope a line came in. `own-file`: the layout of the server's own log, which the server's parser reads itself. */
+export type EnvelopeKind = 'syslog3164' | 'iso8601' | 'rfc5424' | 'journald-json' | 'own-file'
+
+/** A line without its envelope. All text is untrusted. */
+export interface LogLine {
+  readonly envelope: EnvelopeKind
+  readonly time: LogTime
+  /** Empty where the envelope has none. */
+  readonly host: string
+  /** Program name of the tag, without path and PID. */
+  readonly program: string
+  readonly pid?: number
+  readonly message: string
+  /** The whole line as read, without its line end. */
+  readonly raw: string
+  /** Column (0-based) in `raw` where `message` starts, for messages to people. */
+  readonly messageColumn: number
+}

@@ -1,0 +1,19 @@
+/** What a parser makes of a line that tells of a successful login. */
+import type { ClientAddress } from './client-address.ts'
+
+/** The mail service a client used, with or without TLS; `any` where the line does not tell which of the two. */
+export type Service = 'pop3' | 'imap' | 'any'
+
+/** One successful POP3 or IMAP login. */
+export interface Login {
+  /** As the server wrote it, after its own unescaping; never holds a control character. */
+  readonly user: string
+  readonly address: ClientAddress
+  readonly service: Service
+  /** Id of the parser that took the line, for instance `dovecot`. */
+  readonly server: string
+  /** Time of the line (not of its reading), Unix milliseconds. */
+  readonly atMs: number
+  /** True or false where the line tells whether the session is protected by TLS. */
+  readonly tls?: boolean
+}

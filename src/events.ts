@@ -1,0 +1,114 @@
+/** Every notable event of the daemon: one function per event, with a fixed message, fields, and a counter. */
+import type { TableChange, Verdict } from './core/authorization.ts'
+import type { Login } from './core/login.ts'
+import type { Logger } from './log.ts'
+import type { SourceNotice } from './sources/source.ts'
+
+/** Names of the counters; `status` and the metrics show them with the prefix `popauthd_`. */
+export type CounterName =
+  | 'lines_rejected_total'
+  | 'logins_recognized_total'
+  | 'logins_refused_total'
+  | 'logins_stale_total'
+  | 'authorizations_granted_total'
+  | 'authorizations_extended_total'
+  | 'authorizations_ended_total'
+  | 'publish_failures_total'
+  | 'publishes_total'
+
+/** The daemon's events: logs and counts. One instance a process. */
+export class Events {
+  readonly counters = new Map<CounterName, number>()
+  readonly #logger: Logger
+  readonly #listeners = new Set<(change: TableChange) => void>()
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  #count(name: CounterName, by = 1): void {
+    this.counters.set(name, (this.counters.get(name) ?? 0) + by)
+  }
+
+  /** Calls `listener` at each change of an authorization; returns how to stop. */
+  onChange(listener: (change: TableChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  starting(version: string, stateDirectory: string): void {
+    this.#logger.info({ version, state: stateDirectory }, 'starting')
+  }
+
+  ready(fields: Record<string, unknown>): void {
+    this.#logger.info(fields, 'ready')
+  }
+
+  stopping(why: string): void {
+    this.#logger.info({ why }, 'stopping')
+  }
+
+  reloaded(): void {
+    this.#logger.info('configuration reloaded')
+  }
+
+  reloadFailed(problem: string): void {
+    this.#logger.error({ problem }, 'new configuration refused, the old one stays in force')
+  }
+
+  /** A login line was recognized. */
+  login(login: Login): void {
+    this.#count('logins_recognized_total')
+    const { user, address, service, server } = login
+    this.#logger.debug({ user, ip: address, service, server, at: new Date(login.atMs).toISOString() }, 'login')
+  }
+
+  /** A true login that opens nothing: never networks, blocks, limits, a line ahead of the clock. */
+  refused(login: Login, verdict: Pick<Verdict, 'reason' | 'detail'>, loud: boolean): void {
+    this.#count('logins_refused_total')
+    const fields = { user: login.user, ip: login.address, reason: verdict.reason, detail: verdict.detail }
+    this.#logger[loud ? 'warn' : 'info'](fields, 'login refused')
+  }
+
+  /** A login whose window was over when its line was read. */
+  stale(_login: Login): void {
+    this.#count('logins_stale_total')
+  }
+
+  /** A line that holds a login literal but is no login line of that server. */
+  lineRejected(server: string, reason: string, line: string): void {
+    this.#count('lines_rejected_total')
+    this.#logger.debug({ server, reason, line: line.slice(0, 300) }, 'line refused')
+  }
+
+  changed(change: TableChange): void {
+    this.#count(`authorizations_${change.kind}_total`)
+    const until = change.untilMs === undefined ? undefined : new Date(change.untilMs).toISOString()
+    const fields = { ip: change.address, user: change.user, until, reason: change.reason }
+    this.#logger.info(fields, `authorization ${change.kind}`)
+    for (const listener of this.#listeners) listener(change)
+  }
+
+  source(origin: string, notice: SourceNotice): void {
+    this.#logger[notice.trouble ? 'warn' : 'info']({ source: origin, detail: notice.detail }, `log ${notice.kind}`)
+  }
+
+  published(publisher: string, changes: number): void {
+    this.#count('publishes_total')
+    this.#logger.debug({ publisher, changes }, 'published')
+  }
+
+  publishFailed(publisher: string, problem: string, retryInMs: number | undefined): void {
+    this.#count('publish_failures_total')
+    this.#logger.error({ publisher, problem, retry_in_ms: retryInMs }, 'cannot publish')
+  }
+
+  /** Something a person should read: migrations of files, reported entries. */
+  notice(message: string, fields: Record<string, unknown> = {}): void {
+    this.#logger.warn(fields, message)
+  }
+
+  failed(message: string, problem: string): void {
+    this.#logger.error({ problem }, message)
+  }
+}
