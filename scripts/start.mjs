@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { prepare, root } from './prepare.mjs'
 
 prepare()
-const child = spawn(process.execPath, [join(root, 'dist/main.js'), 'run', '--here', ...process.argv.slice(2)], {
+const child = spawn(process.execPath, [join(root, 'dist/main.js'), '--here', 'run', ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',
 })
