@@ -1,0 +1,101 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  addressFromBytes,
+  addressToBytes,
+  type ClientAddress,
+  networkContains,
+  networkOf,
+  parseClientAddress,
+  parseNetwork,
+} from './client-address.ts'
+
+const address = (text: string) => parseClientAddress(text) as ClientAddress
+const network = (text: string) => parseNetwork(text) ?? expect.fail(`${text} is a network`)
+
+describe('parseClientAddress', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['0.0.0.0', '0.0.0.0'],
+    ['2001:DB8:0:0:0:0:0:1', '2001:db8::1'],
+    ['2001:db8:0:1:0:0:0:1', '2001:db8:0:1::1'],
+    ['2001:db8:2:0:1:2:3:4', '2001:db8:2:0:1:2:3:4'],
+    ['::ffff:198.51.100.7', '198.51.100.7'],
+    ['::FFFF:c633:6407', '198.51.100.7'],
+    ['::1', '::1'],
+  ])('takes %s as %s', (text, canonical) => {
+    expect(parseClientAddress(text)).toBe(canonical)
+  })
+
+  it.each([
+    '',
+    ' 192.0.2.1',
+    '192.0.2.1 ',
+    '192.0.2.1\n',
+    '192.0.2',
+    '1.2.3',
+    '0x7f.1',
+    '0x7f.0.0.1',
+    '017.0.0.1',
+    '01.2.3.4',
+    '999.1.1.1',
+    '192.0.2.1/32',
+    '[2001:db8::1]',
+    'fe80::1%eth0',
+    '::ffff:198.51.100.07',
+    '2001:db8::1::2',
+    'IPv6:2001:db8::1',
+    'localhost',
+    '١٩٢.٠.٢.١',
+    `${'0'.repeat(60)}1::`,
+  ])('refuses %j', (text) => {
+    expect(parseClientAddress(text)).toBeUndefined()
+  })
+
+  it('is a fixed point and survives the way through bytes', () => {
+    const any = fc.oneof(fc.ipV4(), fc.ipV6())
+    fc.assert(
+      fc.property(any, (text) => {
+        const canonical = address(text)
+        expect(parseClientAddress(canonical)).toBe(canonical)
+        expect(addressFromBytes(addressToBytes(canonical))).toBe(canonical)
+      }),
+    )
+  })
+})
+
+describe('networks', () => {
+  it('hold what lies within and nothing else', () => {
+    expect(networkContains(network('192.0.2.0/24'), address('192.0.2.255'))).toBe(true)
+    expect(networkContains(network('192.0.2.0/24'), address('192.0.3.0'))).toBe(false)
+    expect(networkContains(network('192.0.2.128/25'), address('192.0.2.127'))).toBe(false)
+    expect(networkContains(network('2001:db8::/32'), address('2001:db8:ffff::1'))).toBe(true)
+    expect(networkContains(network('2001:db8::/33'), address('2001:db8:8000::'))).toBe(false)
+    expect(networkContains(network('192.0.2.1'), address('192.0.2.1'))).toBe(true)
+  })
+
+  it('keep the two families apart', () => {
+    expect(networkContains(network('::/0'), address('192.0.2.1'))).toBe(false)
+    expect(networkContains(network('0.0.0.0/0'), address('::ffff:1.2.3.4'))).toBe(true)
+    expect(networkContains(network('0.0.0.0/0'), address('2001:db8::1'))).toBe(false)
+  })
+
+  it.each([
+    '192.0.2.1/24',
+    '192.0.2.0/33',
+    '192.0.2.0/-1',
+    '192.0.2.0/024',
+    '192.0.2.0/',
+    '/24',
+    '2001:db8::/129',
+    'x/8',
+  ])('refuse %s', (text) => {
+    expect(parseNetwork(text)).toBeUndefined()
+  })
+
+  it('name the network of an address', () => {
+    expect(networkOf(address('2001:db8:2:3:4:5:6:7'), 64).text).toBe('2001:db8:2:3::/64')
+    expect(networkOf(address('198.51.100.7'), 24).text).toBe('198.51.100.0/24')
+    expect(networkOf(address('198.51.100.7'), 32).text).toBe('198.51.100.7')
+  })
+})
