@@ -1,0 +1,68 @@
+// Says whether this machine can run the laboratory of real servers, and if not, why.
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+const TOOLS = ['ip', 'unshare', 'mount', 'umount', 'chroot', 'flock'] as const
+
+let known: { reason: string | undefined } | undefined
+
+/**
+ * The reason why the laboratory cannot run here, or undefined when it can. Looked up once in a process.
+ *
+ * With `POPAUTHD_E2E=require` in the environment (as CI sets it), what is missing from the machine's packages is
+ * installed first, and a laboratory that still cannot run is an error, so that no end-to-end test is skipped unseen.
+ * @throws {Error} only with `POPAUTHD_E2E=require`.
+ */
+export function labAvailability(): string | undefined {
+  known ??= { reason: labRequired() ? requiredLab() : firstObstacle() }
+  return known.reason
+}
+
+/** True when an end-to-end test that cannot run has to fail instead of being skipped. */
+export function labRequired(): boolean {
+  return process.env.POPAUTHD_E2E === 'require'
+}
+
+function requiredLab(): undefined {
+  if (process.getuid?.() === 0 && missingTools().length > 0) installTools()
+  const reason = firstObstacle()
+  if (reason !== undefined) throw new Error(`POPAUTHD_E2E=require, but the test laboratory cannot run: ${reason}`)
+  return undefined
+}
+
+function firstObstacle(): string | undefined {
+  if (process.env.POPAUTHD_E2E === 'off') return 'switched off by POPAUTHD_E2E=off'
+  if (process.platform !== 'linux') return `needs Linux namespaces; this is ${process.platform}`
+  if (process.getuid?.() !== 0) return 'needs root, for network namespaces and mounts'
+  const missing = missingTools()
+  if (missing.length > 0) return `not installed: ${missing.join(', ')} (apt-get install mmdebstrap iproute2 util-linux)`
+  if (!existsSync(KEYRING)) return `${KEYRING} is missing (apt-get install debian-archive-keyring)`
+  return namespaceObstacle()
+}
+
+function missingTools(): string[] {
+  const directories = (process.env.PATH ?? '').split(':')
+  return [...TOOLS, 'mmdebstrap'].filter((tool) => !directories.some((directory) => existsSync(`${directory}/${tool}`)))
+}
+
+function installTools(): void {
+  const packages = ['mmdebstrap', 'iproute2', 'util-linux', 'debian-archive-keyring']
+  try {
+    execFileSync('apt-get', ['update', '-q'], { stdio: 'pipe' })
+    execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { stdio: 'pipe' })
+  } catch {
+    // firstObstacle() names what is still missing
+  }
+}
+
+function namespaceObstacle(): string | undefined {
+  try {
+    execFileSync('unshare', ['--mount', '--net', '--pid', '--fork', 'mount', '-t', 'tmpfs', 'none', '/mnt'], {
+      stdio: 'pipe',
+    })
+    return undefined
+  } catch (error) {
+    return `namespaces or mounts are not permitted here: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
