@@ -1,0 +1,136 @@
+/** What single options cannot say: how they fit together and with this host. */
+import { addressFromBytes, type Network, networkContains } from '../core/client-address.ts'
+import { groupId } from './groups.ts'
+import type { OptionPath, Values } from './options.ts'
+import { describe, type Steps, suggestion } from './problem.ts'
+
+/** What the checks ask of the host and the program. */
+export interface CheckContext {
+  /** Ids of the parsers there are; absent: any well-formed id is taken. */
+  readonly knownServers: readonly string[] | undefined
+  /** The group database, /etc/group unless testing. */
+  readonly groupFile: string
+}
+
+/** Something found; `problem` stops the configuration, `warning` does not. */
+export interface Finding {
+  readonly kind: 'problem' | 'warning'
+  readonly option: OptionPath
+  /** Steps inside the option. */
+  readonly at: Steps
+  readonly text: string
+}
+
+type Check = (values: Partial<Values>, context: CheckContext) => Finding[]
+
+const problem = (option: OptionPath, text: string, at: Steps = []): Finding => ({ kind: 'problem', option, at, text })
+const warning = (option: OptionPath, text: string, at: Steps = []): Finding => ({ kind: 'warning', option, at, text })
+
+/** Runs every check on the values that could be read (a check whose values are missing finds nothing). */
+export function crossCheck(values: Partial<Values>, context: CheckContext): Finding[] {
+  return [servers, groups, modes, distinctPaths, networks, sendmail].flatMap((check) => check(values, context))
+}
+
+const servers: Check = (values, { knownServers }) => {
+  if (knownServers === undefined) return []
+  const unknown = (option: OptionPath, ids: readonly string[] = [], above: Steps = []) =>
+    ids.flatMap((id, index) => {
+      if (knownServers.includes(id)) return []
+      return problem(option, `no server ${describe(id)} is known; ${suggestion(id, knownServers, 'there are')}`, [
+        ...above,
+        index,
+      ])
+    })
+  const inSources = (values.sources ?? []).flatMap((source, index) =>
+    unknown('sources', source.servers, [index, 'servers']),
+  )
+  return [...unknown('servers', values.servers), ...inSources]
+}
+
+const groups: Check = (values, { groupFile }) =>
+  (['control.group', 'socketmap.group'] as const).flatMap((option) => {
+    const name = values[option]
+    if (name === undefined || groupId(name, groupFile) !== undefined) return []
+    return problem(option, `this host has no group ${describe(name)}; create it, or name one that ${groupFile} has`)
+  })
+
+const modes: Check = (values) => {
+  const found: Finding[] = []
+  for (const option of ['control.mode', 'socketmap.mode'] as const) {
+    const mode = values[option]
+    if (mode === undefined) continue
+    const text = `0${mode.toString(8).padStart(3, '0')}`
+    if ((mode & 0o600) !== 0o600)
+      found.push(problem(option, `found "${text}": the owner must be able to read and write; write "0660"`))
+    if (option === 'control.mode' && (mode & 0o007) !== 0)
+      found.push(
+        problem(
+          option,
+          `found "${text}": everybody on this host could allow addresses; write "0660" and set control.group`,
+        ),
+      )
+  }
+  return found
+}
+
+const distinctPaths: Check = (values) => {
+  const taken = new Map<string, string>()
+  const found: Finding[] = []
+  const take = (path: string | undefined, option: OptionPath, label: string, at: Steps = []) => {
+    if (path === undefined) return
+    const other = taken.get(path)
+    if (other !== undefined) found.push(problem(option, `${describe(path)} is already ${other}; name another`, at))
+    else taken.set(path, label)
+  }
+  take(values.state_directory, 'state_directory', 'the state directory')
+  take(values['control.socket'], 'control.socket', 'the control socket')
+  take(values['socketmap.socket'], 'socketmap.socket', 'the lookup socket')
+  for (const suffix of ['', '.static', '.info', '.db'])
+    take(suffixed(values['sendmail_access.path'], suffix), 'sendmail_access.path', `the access map's access${suffix}`)
+  for (const [index, source] of (values.sources ?? []).entries())
+    take(source.kind === 'file' ? source.path : '(journal)', 'sources', `the log of sources[${index}]`, [index])
+  return found
+}
+
+function suffixed(path: string | undefined, suffix: string): string | undefined {
+  return path === undefined ? undefined : path + suffix
+}
+
+const networks: Check = (values) => {
+  const never = values['admission.never'] ?? []
+  const always = values['admission.always'] ?? []
+  const overlaps = always.flatMap((open, index) => {
+    const closed = never.find((other) => overlap(open, other))
+    if (closed === undefined) return []
+    return warning('admission.always', `${open.text} overlaps ${closed.text} of admission.never, which wins`, [index])
+  })
+  const wide = always.flatMap((open, index) => wideNetwork(open, index))
+  return [...overlaps, ...wide]
+}
+
+function wideNetwork(open: Network, index: number): Finding[] {
+  const ipv6 = open.text.includes(':')
+  const prefix = ipv6 ? open.bits : open.bits - 96
+  if (prefix === 0)
+    return [
+      problem('admission.always', `${open.text} opens the relay to the whole Internet; name your own networks`, [
+        index,
+      ]),
+    ]
+  const few = ipv6 ? prefix < 19 : prefix < 8
+  return few ? [warning('admission.always', `${open.text} is very wide: every host in it may relay`, [index])] : []
+}
+
+/** Two networks overlap exactly if one holds the first address of the other. */
+function overlap(a: Network, b: Network): boolean {
+  return networkContains(a, addressFromBytes(b.bytes)) || networkContains(b, addressFromBytes(a.bytes))
+}
+
+const sendmail: Check = (values) => {
+  const missing = (option: 'sendmail_access.makemap_command' | 'sendmail_access.editmap_command') => {
+    const words = values[option] ?? []
+    if (words.length === 0 || words.slice(1).some((word) => word.includes('{map}'))) return []
+    return [problem(option, 'no argument holds {map}, so the command cannot know which map to change; add "{map}"')]
+  }
+  return [...missing('sendmail_access.makemap_command'), ...missing('sendmail_access.editmap_command')]
+}
