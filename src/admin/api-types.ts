@@ -1,0 +1,219 @@
+/**
+ * Questions and answers of the control API: plain JSON. Times are ISO 8601 UTC with milliseconds; `until: null` means
+ * without end. Names, users and details hold log text: untrusted, to be escaped where shown.
+ */
+import type { TableChange, VerdictReason } from '../core/authorization.ts'
+import type { Service } from '../core/login.ts'
+
+/** Path of each route. */
+export const apiPaths = {
+  status: '/v1/status',
+  list: '/v1/authorizations',
+  check: '/v1/check',
+  why: '/v1/why',
+  decisions: '/v1/decisions',
+  flush: '/v1/flush',
+  prune: '/v1/prune',
+  logins: '/v1/logins',
+  changes: '/v1/changes',
+} as const
+
+/** Longest request body that the API takes. */
+export const maxBodyBytes = 1024 * 1024
+/** Most logins in one request to import. */
+export const maxLoginsPerRequest = 1000
+/** Longest user name in a request; longer ones are never in the table. */
+export const maxUserLength = 1024
+/** Longest time an allow or block may be given: ten years. */
+export const maxDecisionSeconds = 10 * 365 * 86_400
+
+/** An error as the API gives it. */
+export interface ApiError {
+  readonly error: string
+  readonly mend?: string
+  /** Exit code that the command line gives: 2 where the request is wrong, 3 where the daemon cannot do it. */
+  readonly exitCode: 2 | 3
+}
+
+/** One source of log lines. */
+export interface SourceStatus {
+  readonly id: string
+  /** Name for people: the path, or `journal`. */
+  readonly origin: string
+  /** Position up to which lines are committed; null before the first. Keys are the source's own. */
+  readonly position: Readonly<Record<string, string | number | boolean | null>> | null
+  readonly caughtUp: boolean
+  /** What is wrong with it, if anything. */
+  readonly trouble?: string
+}
+
+/** One MTA map that is kept in step. */
+export interface PublisherStatus {
+  readonly name: string
+  readonly state: 'in_step' | 'behind' | 'failing'
+  /** Why it fails, and when it is tried again. */
+  readonly problem?: string
+  readonly retryAt?: string
+}
+
+/** One socket that answers an MTA's lookups. */
+export interface ResponderStatus {
+  readonly name: string
+  readonly lookups: number
+  readonly authorized: number
+  readonly connections: number
+}
+
+/** How the daemon is doing. `daemon: false`: none runs, and what it alone would know is left out. */
+export interface StatusAnswer {
+  readonly daemon: boolean
+  readonly version: string
+  readonly pid?: number
+  readonly startedAt?: string
+  readonly stateDirectory: string
+  readonly windowSeconds: number
+  readonly whenStopped: 'close' | 'until_expiry'
+  readonly table: {
+    /** Addresses with facts, expired ones that were not swept yet included. */
+    readonly addresses: number
+    /** Addresses that may relay now. */
+    readonly authorized: number
+    readonly decisions: number
+    /** Size of the table's file. */
+    readonly bytes?: number
+  }
+  readonly sources: readonly SourceStatus[]
+  readonly publishers: readonly PublisherStatus[]
+  readonly responders: readonly ResponderStatus[]
+  /** Names as in events.ts, without prefix. */
+  readonly counters: Readonly<Record<string, number>>
+}
+
+/** One address that may relay now. The list is a stream of these, one JSON object a line, ended by a {@link ListEnd}. */
+export interface ListEntry {
+  readonly address: string
+  /** Users whose logins hold it open, newest login first; empty for allowed ones. */
+  readonly users: readonly string[]
+  readonly services: readonly Service[]
+  /** Start of the unbroken authorization; null where it is not known (allowed, always). */
+  readonly since: string | null
+  readonly until: string | null
+  readonly secondsLeft: number | null
+  readonly reason: 'login' | 'always' | 'allowed'
+}
+
+/** Last line of the list: without it the list is not whole. An {@link ApiError} in its place says why. */
+export interface ListEnd {
+  readonly count: number
+}
+
+/** Answer of `check`. `until` and `secondsLeft` are null where there is no end, or where it is not authorized. */
+export interface CheckAnswer {
+  readonly address: string
+  readonly authorized: boolean
+  readonly reason: VerdictReason
+  readonly until: string | null
+  readonly secondsLeft: number | null
+  /** One sentence. */
+  readonly detail: string
+}
+
+/** A user's last login from an address. */
+export interface UserFact {
+  readonly user: string
+  readonly service: Service
+  readonly server: string
+  readonly lastLogin: string
+  /** Start of this user's unbroken authorization. */
+  readonly since: string
+  /** End of what this login opens by itself. */
+  readonly until: string
+  /** What it is worth now: it opens, or why it opens nothing. */
+  readonly state: 'open' | 'blocked' | 'revoked' | 'too_many_addresses' | 'expired' | 'ahead_of_clock'
+}
+
+/** A decision of an operator. */
+export interface DecisionFact {
+  readonly kind: 'allow' | 'block' | 'revoke'
+  readonly address?: string
+  readonly user?: string
+  readonly at: string
+  readonly until: string | null
+}
+
+/** Every fact about an address. */
+export interface WhyAnswer extends CheckAnswer {
+  readonly windowSeconds: number
+  readonly users: readonly UserFact[]
+  /** Decisions on the address, and on users who logged in from it. */
+  readonly decisions: readonly DecisionFact[]
+  /** Configured networks and static map entries that hold the address. */
+  readonly rules: readonly { readonly kind: 'never' | 'always' | 'static'; readonly text: string }[]
+}
+
+/** What an operator asks for. The time of the decision is the daemon's. */
+export type DecisionRequest = {
+  readonly kind: 'allow' | 'block' | 'revoke'
+  /** How long an allow or block lasts. Absent: an allow lasts one window, a block until taken back. */
+  readonly forSeconds?: number
+} & ({ readonly address: string } | { readonly user: string })
+
+/** What a decision did. */
+export interface DecisionAnswer {
+  readonly decision: DecisionFact
+  /** Addresses that may relay from now on, and addresses that no longer may. */
+  readonly granted: readonly string[]
+  readonly ended: readonly string[]
+  /** Addresses that the decision names, or that its user logged in from, and that may still (or now) relay: by whom. */
+  readonly stillOpen: readonly ListEntry[]
+  /** The address's verdict after the decision, where the decision names one. */
+  readonly verdict?: CheckAnswer
+}
+
+/** What flush did, in addresses: `kept` are those that no login holds open (allowed, always). */
+export interface FlushAnswer {
+  readonly ended: number
+  readonly kept: number
+}
+
+/** What a sweep removed, and which maps were brought in step. */
+export interface PruneAnswer {
+  readonly daemon: boolean
+  /** Addresses whose facts were removed. */
+  readonly removed: number
+  /** Addresses that may relay now. */
+  readonly authorized: number
+  /** Maps brought in step or, with `when_stopped: close` and no daemon, emptied of all but static entries. */
+  readonly maps: readonly {
+    readonly name: string
+    readonly state: 'in_step' | 'closed' | 'failing'
+    readonly problem?: string
+  }[]
+}
+
+/** A login to take over, for instance from access.info. */
+export interface LoginToImport {
+  readonly user: string
+  readonly address: string
+  readonly service: Service
+  readonly server: string
+  readonly at: string
+}
+
+/** What became of imported logins. Numbers add up to the number sent. */
+export interface ImportAnswer {
+  readonly admitted: number
+  /** Older than a window: they open nothing. */
+  readonly stale: number
+  readonly refused: readonly { readonly user: string; readonly address: string; readonly detail: string }[]
+}
+
+/** One change, as the stream of changes gives it: one JSON object a line. */
+export interface ChangeEvent {
+  readonly kind: TableChange['kind']
+  readonly address: string
+  readonly at: string
+  readonly until: string | null
+  readonly reason: VerdictReason
+  readonly user?: string
+}
