@@ -69,6 +69,15 @@ describe('static entries', () => {
     expect(StaticEntries.none.vetoFor(address('192.0.2.7'))).toBeUndefined()
   })
 
+  it('is asked for whole IPv6 networks too', () => {
+    const entries = new StaticEntries('IPv6:2001:db8:0:1:0:0:0:5 REJECT\n2001:db8:7::/48 REJECT\n10.0.0.0/8 REJECT\n')
+    expect(entries.vetoFor(address('2001:db8:0:1::'))).toBeUndefined()
+    expect(entries.vetoFor(address('2001:db8:0:1::'), 64)).toMatchObject({ line: 1 })
+    expect(entries.vetoFor(address('2001:db8:0:2::'), 64)).toBeUndefined()
+    expect(entries.vetoFor(address('2001:db8:7:2::'), 64)).toMatchObject({ line: 2 })
+    expect(entries.vetoFor(address('10.1.2.3'))).toMatchObject({ line: 3 })
+  })
+
   it('does not let a permitting line hide a refusing one for the same key', () => {
     expect(veto('192.0.2.7 RELAY\n192.0.2.7 REJECT\n', '192.0.2.7')).toMatchObject({ line: 2 })
   })
