@@ -1,0 +1,327 @@
+/** Follows a log file as one endless stream of lines: through rename, copytruncate, deletion, a switched symbolic link, compression and downtime. */
+import { stat } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { reasonOf } from '../../errors.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { LineBufferOptions } from '../line-buffer.ts'
+import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../source.ts'
+import { unreadableLog } from '../unreadable-log.ts'
+import { FileWaker, type Waker } from '../waker.ts'
+import { decodePosition, encodePosition, type FileMark } from './fingerprint.ts'
+import { LineReader, type OpenFile, openLogFile } from './line-reader.ts'
+import { type PlannedFile, type PlanRequest, planReading } from './rotation.ts'
+
+/** How a file is followed. */
+export interface FileSourceOptions extends LineBufferOptions {
+  readonly path: string
+  readonly clock: Clock
+  readonly notice: (notice: SourceNotice) => void
+  /** At a first start, rotated predecessors written to within this time are read too (milliseconds; default 30 minutes). */
+  readonly backlogMs?: number
+  /** Pause between two looks where inotify says nothing (default 1000). */
+  readonly pollMilliseconds?: number
+  /** A rotated file is given up once nothing was written to it for this long and the new file has had lines (default 10 polls). */
+  readonly lingerMs?: number
+  /** Default: inotify and a poll. */
+  readonly waker?: Waker
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/** See {@link Source}. A position names the file by device, inode and fingerprint, so that it is found again under another name. */
+export class FileSource implements Source {
+  readonly id: string
+  readonly #options: FileSourceOptions
+  readonly #disposed = new AbortController()
+  #running: AsyncGenerator<SourceChunk> | undefined
+
+  constructor(options: FileSourceOptions) {
+    this.id = `file:${options.path}`
+    this.#options = options
+  }
+
+  chunks(from: SourcePosition | undefined, signal: AbortSignal): AsyncIterable<SourceChunk> {
+    const follower = new FileFollower(this.#options, AbortSignal.any([signal, this.#disposed.signal]))
+    this.#running = follower.run(from)
+    return this.#running
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed.abort()
+    await this.#running?.return(undefined)
+  }
+}
+
+/** One run over the file: the state machine of following. Readers: `old` (late lines only), `current`, then those of `next` in their order. */
+class FileFollower {
+  readonly #options: FileSourceOptions
+  readonly #signal: AbortSignal
+  readonly #waker: Waker
+  readonly #lingerMs: number
+  #old: LineReader | undefined
+  #oldQuietSinceMs = 0
+  #current: LineReader | undefined
+  #next: LineReader[] = []
+  /** The reader of the file that had the name when last looked. */
+  #live: LineReader | undefined
+  #toldCaughtUp = false
+  /** The troubles with the name and with reading that were told last, so that each is told once. */
+  #trouble: string | undefined
+  #readTrouble: string | undefined
+  /** Where reading stopped when no file is open. */
+  #lastMark: FileMark | undefined
+  #absentSinceMs: number | undefined
+
+  constructor(options: FileSourceOptions, signal: AbortSignal) {
+    const pollMilliseconds = options.pollMilliseconds ?? 1000
+    this.#options = options
+    this.#signal = signal
+    this.#waker = options.waker ?? new FileWaker(options.clock, pollMilliseconds)
+    this.#lingerMs = options.lingerMs ?? 10 * pollMilliseconds
+  }
+
+  async *run(from: SourcePosition | undefined): AsyncGenerator<SourceChunk> {
+    try {
+      await this.#start(from)
+      while (!this.#signal.aborted) {
+        if (this.#old !== undefined) yield* this.#readOld(this.#old)
+        const progressed = this.#current === undefined ? false : yield* this.#readCurrent(this.#current)
+        if (progressed || this.#signal.aborted) continue
+        if (yield* this.#advance()) continue
+        if (await this.#lookAtPath()) continue
+        if (!this.#toldCaughtUp) yield this.#nothing(from)
+        await this.#waker.wait(this.#signal)
+      }
+    } finally {
+      this.#waker.close()
+      await Promise.all([this.#old, this.#current, ...this.#next].map((reader) => reader?.close()))
+    }
+  }
+
+  /** Opens what has to be read first. */
+  async #start(from: SourcePosition | undefined): Promise<void> {
+    const { path } = this.#options
+    this.#waker.watch([path])
+    const live = await openLogFile(path).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw await unreadableLog(path, error)
+    })
+    if (live === undefined) this.#tellTrouble('missing', `${path} does not exist; waiting for it`)
+    const position = decodePosition(from)
+    this.#lastMark = position?.current
+    if (position?.old !== undefined) await this.#queueOld(position.old)
+    await this.#queue({ live, mark: position?.current, situation: 'resume' })
+    this.#current = this.#next.shift()
+  }
+
+  /** The rest of a predecessor that still had late lines when the position was saved. */
+  async #queueOld(mark: FileMark): Promise<void> {
+    const plan = await planReading({ ...this.#request(undefined), mark, situation: 'resume' })
+    const [first, ...others] = plan.predecessors
+    for (const { file } of others) await file.handle.close()
+    if (first !== undefined && plan.found) this.#next.push(this.#reader(first))
+    else await first?.file.handle.close()
+  }
+
+  /** Plans what comes next and puts it into the queue, the live file last. */
+  async #queue(request: Pick<PlanRequest, 'live' | 'mark' | 'situation'>): Promise<void> {
+    const { path, notice } = this.#options
+    const { live, mark } = request
+    const plan = await planReading({ ...this.#request(live), ...request })
+    this.#next.push(...plan.predecessors.map((planned) => this.#reader(planned)))
+    if (live !== undefined) {
+      this.#live = this.#reader({ file: live, head: live.head, offset: plan.liveOffset })
+      this.#next.push(this.#live)
+      this.#waker.watch([path, live.path])
+      if (request.situation === 'resume') this.#told('opened', `following ${path} from byte ${plan.liveOffset}`)
+    }
+    if (!plan.found && mark !== undefined && request.situation === 'resume')
+      notice({
+        kind: 'rotated',
+        detail: `the file that was read before (inode ${mark.ino}) is no longer beside ${path}: lines written to it since may be lost`,
+        trouble: true,
+      })
+  }
+
+  #request(live: OpenFile | undefined): Omit<PlanRequest, 'mark' | 'situation'> {
+    const { path, clock, backlogMs } = this.#options
+    return { path, live, sinceMs: clock.now() - (backlogMs ?? 30 * 60_000) }
+  }
+
+  #reader(planned: PlannedFile): LineReader {
+    return new LineReader(planned.file, planned.head, planned.offset, this.#options)
+  }
+
+  /** One read of the current file; true where it may have more. */
+  async *#readCurrent(reader: LineReader): AsyncGenerator<SourceChunk, boolean> {
+    const result = await this.#read(reader)
+    if (result.kind === 'changed') {
+      await this.#truncated(reader, result.how)
+      return true
+    }
+    if (result.kind === 'end') return false
+    const caughtUp = result.atEnd && reader === this.#live && this.#next.length === 0
+    yield await this.#chunk(reader, result.bytes, caughtUp)
+    if (!caughtUp) await nextTurn()
+    return true
+  }
+
+  /** Late lines of the predecessor; closes it when it has been quiet for long enough. */
+  async *#readOld(reader: LineReader): AsyncGenerator<SourceChunk> {
+    const result = await this.#read(reader)
+    const nowMs = this.#options.clock.now()
+    if (result.kind === 'lines') {
+      this.#oldQuietSinceMs = nowMs
+      yield await this.#chunk(reader, result.bytes, false)
+      return
+    }
+    const successorWritten = (this.#current?.mark().offset ?? 0) > 0
+    const quiet = nowMs - this.#oldQuietSinceMs >= this.#lingerMs
+    if (result.kind === 'changed' || (quiet && successorWritten)) await this.#closeOld()
+  }
+
+  /** Moves on to the next file of the queue; the one that was read so far may still get late lines. */
+  async *#advance(): AsyncGenerator<SourceChunk, boolean> {
+    if (this.#next.length === 0) return false
+    if (this.#old !== undefined) {
+      for (let result = await this.#read(this.#old); result.kind === 'lines'; result = await this.#read(this.#old))
+        yield await this.#chunk(this.#old, result.bytes, false)
+      await this.#closeOld()
+    }
+    if (this.#current?.gzip === false) this.#old = this.#current
+    else await this.#current?.close()
+    this.#oldQuietSinceMs = this.#options.clock.now()
+    this.#current = this.#next.shift()
+    this.#toldCaughtUp = false
+    return true
+  }
+
+  async #closeOld(): Promise<void> {
+    const old = this.#old
+    this.#old = undefined
+    await old?.close()
+  }
+
+  /** True where the name now belongs to another file, which was put into the queue. */
+  async #lookAtPath(): Promise<boolean> {
+    const { path } = this.#options
+    if (this.#live === undefined || this.#absentSinceMs !== undefined || this.#trouble !== undefined)
+      this.#waker.watch(this.#live === undefined ? [path] : [path, this.#live.path])
+    try {
+      const found = await stat(path, { bigint: true })
+      if (this.#live?.ino === String(found.ino) && this.#live.dev === String(found.dev)) {
+        this.#present()
+        return false
+      }
+      await this.#follow(await openLogFile(path))
+      this.#present()
+      return true
+    } catch (error) {
+      this.#absent(error)
+      return false
+    }
+  }
+
+  /** Puts the file that has the name now into the queue; one that is open already (a link switched back) is gone on with. */
+  async #follow(live: OpenFile): Promise<void> {
+    const { path, notice } = this.#options
+    const known = [this.#old, this.#current].find((reader) => reader?.ino === live.ino && reader.dev === live.dev)
+    if (known === undefined) {
+      const mark = this.#current?.mark() ?? this.#lastMark
+      await this.#queue({ live, mark, situation: this.#current === undefined ? 'resume' : 'held' })
+    } else {
+      await live.handle.close()
+      this.#live = known
+      if (known === this.#old) this.#next.push(known)
+      if (known === this.#old) this.#old = undefined
+    }
+    if (this.#current !== undefined)
+      notice({ kind: 'rotated', detail: `${path} is another file now; following it`, trouble: false })
+  }
+
+  #present(): void {
+    this.#absentSinceMs = undefined
+    this.#trouble = undefined
+  }
+
+  /** A file that is missing for a moment is ordinary rotation; for longer, or one that cannot be read, it is told (once). */
+  #absent(error: unknown): void {
+    const { path, clock } = this.#options
+    this.#absentSinceMs ??= clock.now()
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      if (clock.now() - this.#absentSinceMs >= this.#lingerMs)
+        this.#tellTrouble('missing', `${path} does not exist any more; waiting for it`)
+    } else this.#tellTrouble('unreadable', `cannot read ${path}: ${reasonOf(error)}; trying again`)
+  }
+
+  /** The live file lost its content: what a copy still has of it is read first, then the file from its beginning. */
+  async #truncated(reader: LineReader, how: string): Promise<void> {
+    const { path, notice } = this.#options
+    const mark = reader.mark()
+    this.#lastMark = mark
+    this.#current = this.#next.shift()
+    await reader.close()
+    if (reader !== this.#live) return
+    this.#live = undefined
+    const detail = `${path} was ${how}: what a copy of it still holds is read, then the file from its beginning`
+    notice({ kind: 'truncated', detail, trouble: false })
+    const live = await openLogFile(path).catch(() => undefined)
+    await this.#queue({ live, mark, situation: 'truncated' })
+    this.#current = this.#next.shift()
+  }
+
+  /** Reads once. A predecessor that turns out damaged counts as ended; a live file that cannot be read is told and tried again. */
+  async #read(reader: LineReader): ReturnType<LineReader['read']> {
+    try {
+      const result = await reader.read()
+      const skipped = reader.takeSkippedLines()
+      if (skipped > 0) this.#tellSkipped(reader, skipped)
+      if (reader === this.#live) this.#readTrouble = undefined
+      return result
+    } catch (error) {
+      const detail = `cannot read ${reader.path}: ${reasonOf(error)}`
+      if (this.#readTrouble !== detail) this.#options.notice({ kind: 'unreadable', detail, trouble: true })
+      this.#readTrouble = detail
+      return { kind: 'end' }
+    }
+  }
+
+  async #chunk(reader: LineReader, bytes: Buffer, caughtUp: boolean): Promise<SourceChunk> {
+    this.#toldCaughtUp = caughtUp
+    const nowMs = this.#options.clock.now()
+    const newestMs = reader === this.#live && reader.fresh ? nowMs : Math.min(nowMs, await reader.modifiedMs())
+    return { bytes, format: 'lines', position: this.#position(), caughtUp, origin: this.#options.path, newestMs }
+  }
+
+  /** Says that all was read, also where nothing was there. */
+  #nothing(from: SourcePosition | undefined): SourceChunk {
+    this.#toldCaughtUp = true
+    const position = this.#current === undefined ? (from ?? { v: 1, ino: null }) : this.#position()
+    const newestMs = this.#options.clock.now()
+    return { bytes: EMPTY, format: 'lines', position, caughtUp: true, origin: this.#options.path, newestMs }
+  }
+
+  #position(): SourcePosition {
+    const old = this.#old?.mark()
+    const current = this.#current?.mark() ?? this.#lastMark ?? old
+    if (current === undefined) throw new Error('a chunk was read without an open file')
+    return encodePosition(old === undefined || old === current ? { current } : { current, old })
+  }
+
+  #tellTrouble(kind: 'missing' | 'unreadable', detail: string): void {
+    if (this.#trouble === detail) return
+    this.#trouble = detail
+    this.#options.notice({ kind, detail, trouble: true })
+  }
+
+  #told(kind: 'opened', detail: string): void {
+    this.#options.notice({ kind, detail, trouble: false })
+  }
+
+  #tellSkipped(reader: LineReader, count: number): void {
+    const lines = count === 1 ? 'a line' : `${count} lines`
+    const limit = this.#options.maxLineBytes ?? 1 << 20
+    const detail = `skipped ${lines} longer than ${limit} bytes in ${reader.path}`
+    this.#options.notice({ kind: 'line_too_long', detail, trouble: false })
+  }
+}

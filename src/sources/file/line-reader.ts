@@ -1,0 +1,208 @@
+/** Reads one open log file forward as runs of whole lines, and notices when what was read is no longer what the file holds. */
+import { constants } from 'node:fs'
+import { type FileHandle, open, realpath } from 'node:fs/promises'
+import { pipeline, Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { SourceError } from '../../errors.ts'
+import { LineBuffer, type LineBufferOptions } from '../line-buffer.ts'
+import { type FileMark, fingerprintLength, fingerprintOf } from './fingerprint.ts'
+
+/**
+ * `lines`: whole lines, valid until the next read; `atEnd` says that nothing more was there.
+ * `end`: no whole line now. `changed`: the file was cut short or rewritten; nothing more comes from this reader.
+ */
+export type ReadResult =
+  | { readonly kind: 'lines'; readonly bytes: Buffer; readonly atEnd: boolean }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'changed'; readonly how: string }
+
+/** What identifies the file behind an open handle. */
+export interface OpenFile {
+  readonly handle: FileHandle
+  readonly dev: string
+  readonly ino: string
+  readonly size: number
+  /** The path with symbolic links resolved. */
+  readonly path: string
+  /** The first bytes, at most {@link fingerprintLength} of them. */
+  readonly head: Buffer
+  readonly gzip: boolean
+}
+
+const GZIP_MAGIC = Buffer.from([0x1f, 0x8b, 0x08])
+
+/**
+ * Opens a log file for reading without ever blocking on a pipe.
+ * @throws system errors of open(2), or {SourceError} where it is no regular file
+ */
+export async function openLogFile(path: string): Promise<OpenFile> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+  try {
+    const stat = await handle.stat({ bigint: true })
+    if (!stat.isFile()) {
+      const what = stat.isDirectory() ? 'it is a directory' : 'it is not a regular file'
+      throw new SourceError(`cannot follow ${path}: ${what}`, { mend: 'name the log file itself' })
+    }
+    const head = await readHead(handle)
+    const gzip = head.subarray(0, 3).equals(GZIP_MAGIC)
+    const real = await realpath(path).catch(() => path)
+    return { handle, dev: String(stat.dev), ino: String(stat.ino), size: Number(stat.size), path: real, head, gzip }
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+async function readHead(handle: FileHandle): Promise<Buffer> {
+  const bytes = Buffer.alloc(fingerprintLength)
+  const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0)
+  return bytes.subarray(0, bytesRead)
+}
+
+/** The first bytes of the content of a gzip file; fewer where it is short or damaged. */
+export async function readGzipHead(file: OpenFile): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let length = 0
+  try {
+    for await (const part of gunzip(file.handle)) {
+      parts.push(part)
+      length += part.length
+      if (length >= fingerprintLength) break
+    }
+  } catch {
+    // What could be unpacked is all there is.
+  }
+  return Buffer.concat(parts).subarray(0, fingerprintLength)
+}
+
+async function* gunzip(handle: FileHandle): AsyncGenerator<Buffer> {
+  const output = createGunzip({ chunkSize: 1 << 18 })
+  // Errors reach the reader through `output`.
+  pipeline(Readable.from(packed(handle), { highWaterMark: 1 }), output, () => {})
+  yield* output as AsyncIterable<Buffer>
+}
+
+async function* packed(handle: FileHandle): AsyncGenerator<Buffer> {
+  for (let at = 0; ; ) {
+    const bytes = Buffer.allocUnsafe(1 << 18)
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, at)
+    if (bytesRead === 0) return
+    at += bytesRead
+    yield bytes.subarray(0, bytesRead)
+  }
+}
+
+/** Follows one open file, plain (which may grow) or gzip'ed (which is final). Owns the handle. */
+export class LineReader {
+  readonly path: string
+  readonly dev: string
+  readonly ino: string
+  readonly gzip: boolean
+  readonly #handle: FileHandle
+  readonly #lines: LineBuffer
+  readonly #scratch = Buffer.alloc(fingerprintLength)
+  readonly #unpacked: AsyncGenerator<Buffer> | undefined
+  #unpackedRest: Buffer = Buffer.alloc(0)
+  #toDiscard = 0
+  #head: Buffer
+  #fingerprint: string
+  #reachedEnd = false
+  #fresh = false
+
+  /** Reads from `offset` on. `head`: the first bytes of the content, which differ from those of the file where it is compressed. */
+  constructor(file: OpenFile, head: Buffer, offset: number, options: LineBufferOptions) {
+    this.path = file.path
+    this.dev = file.dev
+    this.ino = file.ino
+    this.gzip = file.gzip
+    this.#handle = file.handle
+    this.#head = head
+    this.#fingerprint = fingerprintOf(head)
+    this.#lines = new LineBuffer(offset, options)
+    if (file.gzip) {
+      this.#unpacked = gunzip(file.handle)
+      this.#toDiscard = offset
+    }
+  }
+
+  /** True if the bytes of the last read were written after the end of the file had been seen once: they are no backlog. */
+  get fresh(): boolean {
+    return this.#fresh
+  }
+
+  /** Lines that were too long, since the last call. */
+  takeSkippedLines(): number {
+    return this.#lines.takeSkippedLines()
+  }
+
+  /** The place behind the last whole line that was given out. */
+  mark(): FileMark {
+    const { dev, ino, path } = this
+    const offset = this.#lines.lineOffset
+    return { dev, ino, offset, fingerprint: this.#fingerprint, fingerprintBytes: this.#head.length, path }
+  }
+
+  /** Unix milliseconds of the last write to the file. */
+  async modifiedMs(): Promise<number> {
+    return (await this.#handle.stat()).mtimeMs
+  }
+
+  /** The next whole lines. @throws system errors of read(2), or of zlib for a damaged gzip file */
+  async read(): Promise<ReadResult> {
+    for (;;) {
+      const ready = this.#lines.take()
+      if (ready !== undefined) return this.#run(ready, false)
+      this.#fresh = this.#reachedEnd
+      const space = this.#lines.space()
+      const count = await this.#fill(space)
+      const changed = this.#unpacked === undefined ? await this.#changed(count) : undefined
+      if (changed !== undefined) return { kind: 'changed', how: changed }
+      this.#lines.filled(count)
+      const atEnd = this.#unpacked === undefined ? count < space.length : count === 0
+      this.#reachedEnd ||= atEnd
+      const run = this.#lines.take()
+      if (run !== undefined) return this.#run(run, atEnd)
+      if (atEnd) return { kind: 'end' }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#unpacked?.return(undefined)
+    await this.#handle.close()
+  }
+
+  #run(bytes: Buffer, atEnd: boolean): ReadResult {
+    return { kind: 'lines', bytes, atEnd: atEnd && !this.#lines.hasMore }
+  }
+
+  async #fill(space: Buffer): Promise<number> {
+    if (this.#unpacked !== undefined) return this.#fillUnpacked(this.#unpacked, space)
+    return (await this.#handle.read(space, 0, space.length, this.#lines.nextOffset)).bytesRead
+  }
+
+  async #fillUnpacked(unpacked: AsyncGenerator<Buffer>, space: Buffer): Promise<number> {
+    while (this.#unpackedRest.length === 0) {
+      const next = await unpacked.next()
+      if (next.done === true) return 0
+      const discard = Math.min(this.#toDiscard, next.value.length)
+      this.#toDiscard -= discard
+      this.#unpackedRest = next.value.subarray(discard)
+    }
+    const count = this.#unpackedRest.copy(space)
+    this.#unpackedRest = this.#unpackedRest.subarray(count)
+    return count
+  }
+
+  /** Looks after the read, so that bytes of a refilled file are never taken for the continuation of the old content. */
+  async #changed(count: number): Promise<string | undefined> {
+    if (count === 0 && (await this.#handle.stat()).size < this.#lines.nextOffset) return 'cut short'
+    const { bytesRead } = await this.#handle.read(this.#scratch, 0, this.#scratch.length, 0)
+    const same = bytesRead >= this.#head.length && this.#scratch.subarray(0, this.#head.length).equals(this.#head)
+    if (!same) return 'rewritten'
+    if (bytesRead > this.#head.length) {
+      this.#head = Buffer.from(this.#scratch.subarray(0, bytesRead))
+      this.#fingerprint = fingerprintOf(this.#head)
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,185 @@
+/** Finds the rotated predecessors of a log file: which of them was being read, and what has to be read after it. Follows logrotate(8) and newsyslog(8). */
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join } from 'node:path'
+import { type FileMark, hasFingerprint } from './fingerprint.ts'
+import { type OpenFile, openLogFile, readGzipHead } from './line-reader.ts'
+
+/** A file that rotation may have made of the followed one. `order`: its number (`.1`), or its date as text (`-20260102`). */
+export interface Generation {
+  readonly path: string
+  readonly dev: string
+  readonly ino: string
+  readonly size: number
+  readonly mtimeMs: number
+  readonly order: number | string
+}
+
+/** A file to be read from `offset` on, already open; `head` is the beginning of its content. */
+export interface PlannedFile {
+  readonly file: OpenFile
+  readonly head: Buffer
+  readonly offset: number
+}
+
+/** What to read, oldest first, so that nothing behind a mark is missed. All files are open and belong to the caller. */
+export interface ReadingPlan {
+  readonly predecessors: readonly PlannedFile[]
+  /** Where to go on in the file that now has the name. */
+  readonly liveOffset: number
+  /** False where a mark was given and no file was found that it belongs to. */
+  readonly found: boolean
+}
+
+const COMPRESSED = /\.(gz|Z|bz2|xz|zst|lz4)$/
+const READABLE = /\.gz$|^(?!.*\.(Z|bz2|xz|zst|lz4)$)/
+const SUFFIX = /^[.\-_]\d[\dT.:_+-]{0,31}$/
+const INDEX = /^[.\-_](\d{1,5})$/
+const MOST_GENERATIONS = 100
+
+/** What rotation appended to `base` to make `name`: a number or a date; undefined where `name` is no rotated `base`. `mail.1.log` counts too. */
+export function rotationOrder(name: string, base: string): number | string | undefined {
+  const plain = name.replace(COMPRESSED, '')
+  const extension = extname(base)
+  const stem = base.slice(0, base.length - extension.length)
+  let suffix: string | undefined
+  if (plain.startsWith(base)) suffix = plain.slice(base.length)
+  else if (extension !== '' && plain.startsWith(stem) && plain.endsWith(extension))
+    suffix = plain.slice(stem.length, plain.length - extension.length)
+  if (suffix === undefined || !SUFFIX.test(suffix)) return undefined
+  const index = INDEX.exec(suffix)?.[1]
+  return index === undefined ? suffix.slice(1) : Number(index)
+}
+
+/** Sorts the oldest first: high numbers before low ones, early dates before late ones; the time of the last write decides between kinds. */
+export function compareGenerations(a: Generation, b: Generation): number {
+  if (typeof a.order === 'number' && typeof b.order === 'number' && a.order !== b.order) return b.order - a.order
+  if (typeof a.order === 'string' && typeof b.order === 'string' && a.order !== b.order)
+    return a.order < b.order ? -1 : 1
+  return a.mtimeMs - b.mtimeMs
+}
+
+/** The rotated predecessors of `path` that can be read, oldest first. Empty where the directory cannot be listed. */
+export async function listGenerations(path: string): Promise<Generation[]> {
+  const real = await realpath(path).catch(() => path)
+  const found: Generation[] = []
+  for (const place of new Set([path, real])) {
+    const base = basename(place)
+    const names = await readdir(dirname(place)).catch((): string[] => [])
+    for (const name of names.filter((name) => READABLE.test(name))) {
+      const order = rotationOrder(name, base)
+      if (order === undefined) continue
+      if (name.endsWith('.gz') && names.includes(name.slice(0, -3))) continue // being compressed right now
+      const generation = await describe(join(dirname(place), name), order)
+      if (generation !== undefined && !found.some((other) => isSame(other, generation))) found.push(generation)
+    }
+  }
+  return found.sort(compareGenerations).slice(-MOST_GENERATIONS)
+}
+
+/** What a plan starts from. */
+export interface PlanRequest {
+  readonly path: string
+  /** The open file that has the name now; undefined while there is none. */
+  readonly live: OpenFile | undefined
+  /** Where reading stopped; undefined at the first start. */
+  readonly mark: FileMark | undefined
+  /** Without a mark, or where its file is gone, the generations written to at or after this time (Unix milliseconds) are read. */
+  readonly sinceMs: number
+  /** `resume`: nothing is open. `held`: the mark's file is still open and was read to its end. `truncated`: the live file lost what the mark tells of. */
+  readonly situation: 'resume' | 'held' | 'truncated'
+}
+
+/** Plans what to read behind a mark: the rest of the file it belongs to, then every newer generation, then the live file. */
+export async function planReading(request: PlanRequest): Promise<ReadingPlan> {
+  for (let attempt = 0; ; attempt++) {
+    const plan = await tryPlan(request)
+    if (plan !== undefined) return plan
+    if (attempt === 5) return { predecessors: [], liveOffset: 0, found: false }
+  }
+}
+
+/** Undefined where a file was renamed while the plan was made. */
+async function tryPlan({ path, live, mark, sinceMs, situation }: PlanRequest): Promise<ReadingPlan | undefined> {
+  const generations = (await listGenerations(path)).filter((one) => live === undefined || !isSame(one, live))
+  const from = mark === undefined ? undefined : await locate(mark, generations, live, situation !== 'truncated')
+  if (from === 'live') return { predecessors: [], liveOffset: mark?.offset ?? 0, found: true }
+  const wanted = from === undefined ? lost(generations, situation, sinceMs) : newerThan(from, generations)
+  if (from !== undefined && situation !== 'held') wanted.unshift(from)
+  const predecessors: PlannedFile[] = []
+  for (const one of wanted) {
+    const planned = await openGeneration(one, one === from ? (mark?.offset ?? 0) : 0)
+    if (planned === 'moved') {
+      await Promise.all(predecessors.map(({ file }) => file.handle.close()))
+      return undefined
+    }
+    if (planned !== undefined) predecessors.push(planned)
+  }
+  return { predecessors, liveOffset: 0, found: from !== undefined || mark === undefined }
+}
+
+/** What is read where nothing says which file comes next. While running, everything before was read already. */
+function lost(generations: readonly Generation[], situation: PlanRequest['situation'], sinceMs: number): Generation[] {
+  return situation === 'resume' ? generations.filter((one) => one.mtimeMs >= sinceMs) : []
+}
+
+/** The file that a mark belongs to: the same inode if the beginning agrees, else any file that begins so and is long enough. */
+async function locate(
+  mark: FileMark,
+  generations: readonly Generation[],
+  live: OpenFile | undefined,
+  maybeLive: boolean,
+): Promise<Generation | 'live' | undefined> {
+  if (maybeLive && live !== undefined && isSame(live, mark) && fits(live.head, live.size, mark)) return 'live'
+  const hinted = await describe(mark.path, '')
+  const candidates = [...generations]
+  if (hinted !== undefined && !generations.some((one) => isSame(one, hinted)) && !(live && isSame(live, hinted)))
+    candidates.push(hinted)
+  const newestFirst = candidates.reverse()
+  for (const one of newestFirst) if (isSame(one, mark) && (await fitsFile(one, mark))) return one
+  if (mark.fingerprintBytes === 0) return undefined
+  if (maybeLive && live !== undefined && fits(live.head, live.size, mark)) return 'live'
+  for (const one of newestFirst) if (await fitsFile(one, mark)) return one
+  for (const one of newestFirst) if (await fitsFile(one, { ...mark, offset: 0 })) return one
+  return undefined
+}
+
+function fits(head: Buffer, size: number, mark: FileMark): boolean {
+  return size >= mark.offset && hasFingerprint(head, mark)
+}
+
+async function fitsFile(generation: Generation, mark: FileMark): Promise<boolean> {
+  const planned = await openGeneration(generation, 0)
+  if (planned === undefined || planned === 'moved') return false
+  await planned.file.handle.close()
+  return fits(planned.head, planned.file.gzip ? Number.POSITIVE_INFINITY : planned.file.size, mark)
+}
+
+function newerThan(from: Generation, generations: readonly Generation[]): Generation[] {
+  const at = generations.indexOf(from)
+  return at < 0 ? generations.filter((one) => one.mtimeMs > from.mtimeMs) : generations.slice(at + 1)
+}
+
+/** `moved` where the name no longer belongs to that file; undefined where it cannot be read. A copy that is shorter than `offset` holds nothing new. */
+async function openGeneration(generation: Generation, offset: number): Promise<PlannedFile | 'moved' | undefined> {
+  const file = await openLogFile(generation.path).catch((error: NodeJS.ErrnoException) =>
+    error.code === 'ENOENT' ? ('moved' as const) : undefined,
+  )
+  if (file === undefined || file === 'moved') return file
+  if (!isSame(file, generation)) {
+    await file.handle.close()
+    return 'moved'
+  }
+  if (file.gzip) return { file, head: await readGzipHead(file), offset }
+  return { file, head: file.head, offset: Math.min(offset, file.size) }
+}
+
+async function describe(path: string, order: number | string): Promise<Generation | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined)
+  if (found === undefined || !found.isFile()) return undefined
+  const mtimeMs = Number(found.mtimeNs) / 1e6
+  return { path, dev: String(found.dev), ino: String(found.ino), size: Number(found.size), mtimeMs, order }
+}
+
+function isSame(a: { dev: string; ino: string }, b: { dev: string; ino: string }): boolean {
+  return a.ino === b.ino && a.dev === b.dev
+}
