@@ -26,7 +26,7 @@ export function curlLogin(lab: Lab, client: LabHost, options: LoginOptions = {})
   return clientProgram(lab, client, ['curl', ...common, '--user', `${user}:${password}`, ...list, url])
 }
 
-/** Fetches by POP3 with mpop, which also deletes nothing. Exit code 0: logged in, 77: refused. */
+/** Fetches by POP3 with mpop and leaves the mail there. Exit code 0: logged in, 77: refused. */
 export function mpopLogin(lab: Lab, client: LabHost, options: LoginOptions = {}): Promise<RunResult> {
   const { user, password, port, server } = complete(client, options)
   const account = ['--host', server, '--port', String(port), '--user', user, '--auth=user', '--tls=off', '--keep=on']
