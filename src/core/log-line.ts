@@ -17,6 +17,16 @@ export type LogTime =
 /** Which envelope a line came in. `own-file`: the layout of the server's own log, which the server's parser reads itself. */
 export type EnvelopeKind = 'syslog3164' | 'iso8601' | 'rfc5424' | 'journald-json' | 'own-file'
 
+/** Who sent a line, as journald itself recorded it (its trusted fields): no program can write these about itself. */
+export interface LineSender {
+  /** User id (`_UID`). */
+  readonly uid?: number
+  /** Process name (`_COMM`): a process may change its own. */
+  readonly comm?: string
+  /** Path of the running program (`_EXE`). */
+  readonly exe?: string
+}
+
 /** A line without its envelope. All text is untrusted. */
 export interface LogLine {
   readonly envelope: EnvelopeKind
@@ -31,4 +41,6 @@ export interface LogLine {
   readonly raw: string
   /** Column (0-based) in `raw` where `message` starts, for messages to people. */
   readonly messageColumn: number
+  /** Only where the envelope carries trusted fields (journald). */
+  readonly sender?: LineSender
 }

@@ -1,0 +1,28 @@
+/** The list of parsers: a new server is one file and one line here. */
+import { closest, distance } from 'fastest-levenshtein'
+import { UsageError } from '../errors.ts'
+import { dovecot } from './dovecot.ts'
+import type { Parser } from './parser.ts'
+import { popa3d } from './popa3d.ts'
+import { qpopper } from './qpopper.ts'
+import { uwImap } from './uw-imap.ts'
+
+/** Every parser, in the order in which `formats` lists them. */
+export const parsers: readonly Parser[] = [dovecot, qpopper, uwImap, popa3d]
+
+/** The parser of this id. @throws {UsageError} where there is none; it names the nearest. */
+export function parserById(id: string): Parser {
+  const found = parsers.find((parser) => parser.id === id)
+  if (found !== undefined) return found
+  const ids = parsers.map((parser) => parser.id)
+  const nearest = closest(id, ids)
+  const hint = distance(id, nearest) <= Math.max(2, nearest.length / 2) ? `Did you mean ${nearest}? ` : ''
+  throw new UsageError(`unknown log format ${JSON.stringify(id.slice(0, 40))}`, {
+    mend: `${hint}Known formats: ${ids.join(', ')}`,
+  })
+}
+
+/** The parsers of these ids, each once; all of them where `ids` is empty. @throws {UsageError} for an unknown id */
+export function selectParsers(ids: readonly string[]): readonly Parser[] {
+  return ids.length === 0 ? parsers : [...new Set(ids.map(parserById))]
+}

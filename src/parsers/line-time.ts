@@ -1,0 +1,137 @@
+/**
+ * When a line was written, as Unix milliseconds: civil time in a zone by the tz database (Intl), the year that RFC 3164 leaves out, and the
+ * hour that happens twice when summer time ends.
+ */
+import type { LogTime } from '../core/log-line.ts'
+import { UsageError } from '../errors.ts'
+
+const DAY_MS = 86_400_000
+/** Offsets change only at multiples of this. */
+const OFFSET_STEP_MS = 900_000
+/** A line may be this far ahead of the newest time it can have (a zone set wrong, a clock a bit ahead) before the year before is taken. */
+const AHEAD_MS = DAY_MS
+const MOST_CACHED = 4096
+
+type CivilTime = Extract<LogTime, { kind: 'civil' }>
+
+/** Settings of a {@link LineClock}. */
+export interface LineClockOptions {
+  /** IANA name such as `Europe/Berlin`, or `local` for the zone of this host. */
+  readonly timezone: string
+  /** Year of every line that has none; without it the year is inferred. */
+  readonly year?: number
+}
+
+/** Turns the times of one log's lines into Unix milliseconds, line after line. */
+export class LineClock {
+  readonly #offsetAt: (utcMs: number) => number
+  readonly #year: number | undefined
+  /** Offset of each civil day on which it does not change, NaN where it does; by day number. */
+  readonly #dayOffsets = new Map<number, number>()
+  #lastMs: number | undefined
+
+  /** @throws {UsageError} for an unknown zone */
+  constructor(options: LineClockOptions) {
+    this.#offsetAt = offsetFunction(options.timezone)
+    this.#year = options.year
+  }
+
+  /** Time of the last line asked for, which settles a doubled hour; kept over a restart by whoever keeps the rest. */
+  get lastMs(): number | undefined {
+    return this.#lastMs
+  }
+
+  set lastMs(value: number | undefined) {
+    this.#lastMs = value
+  }
+
+  /** Unix milliseconds of a line's time, given the newest that it can be; undefined where no year makes it possible (29 February). */
+  toMs(time: LogTime, newestMs: number): number | undefined {
+    const atMs = time.kind === 'absolute' ? time.atMs : this.#civilToMs(time, newestMs)
+    if (atMs !== undefined) this.#lastMs = atMs
+    return atMs
+  }
+
+  #civilToMs(time: CivilTime, newestMs: number): number | undefined {
+    const year = time.year ?? this.#year
+    if (year !== undefined) return isPossible(time, year) ? this.#resolve(time, year, newestMs) : undefined
+    const newestYear = new Date(newestMs).getUTCFullYear()
+    for (let candidate = newestYear + 1; candidate > newestYear - 10; candidate--) {
+      if (!isPossible(time, candidate)) continue
+      const atMs = this.#resolve(time, candidate, newestMs)
+      if (atMs <= newestMs + AHEAD_MS) return atMs
+    }
+    return undefined
+  }
+
+  #resolve(time: CivilTime, year: number, newestMs: number): number {
+    const civilMs = Date.UTC(year, time.month - 1, time.day, time.hour, time.minute, time.second, time.millisecond)
+    const offset = this.#dayOffset(Math.floor(civilMs / DAY_MS))
+    return Number.isNaN(offset) ? this.#resolveOnChange(civilMs, newestMs) : civilMs - offset
+  }
+
+  #dayOffset(day: number): number {
+    const known = this.#dayOffsets.get(day)
+    if (known !== undefined) return known
+    const before = this.#offsetAt((day - 1) * DAY_MS)
+    const after = this.#offsetAt((day + 2) * DAY_MS)
+    const offset = before === after ? before : Number.NaN
+    if (this.#dayOffsets.size >= MOST_CACHED) this.#dayOffsets.clear()
+    this.#dayOffsets.set(day, offset)
+    return offset
+  }
+
+  /**
+   * Near a change of the offset a civil time has one, two or no moments. Of two, the one nearest to the line before is taken (nearest to
+   * `newestMs` for a first line); where it has none (the hour that is skipped), it is read with the offset before the change.
+   */
+  #resolveOnChange(civilMs: number, newestMs: number): number {
+    const offsets = [this.#offsetAt(civilMs - DAY_MS), this.#offsetAt(civilMs + DAY_MS)]
+    const [first, second] = offsets.map((offset) => civilMs - offset) as [number, number]
+    const isFirst = this.#offsetAt(first) === offsets[0]
+    const isSecond = this.#offsetAt(second) === offsets[1]
+    if (!isSecond) return first
+    if (!isFirst) return second
+    const near = this.#lastMs ?? newestMs
+    return Math.abs(near - first) <= Math.abs(near - second) ? first : second
+  }
+}
+
+function isPossible(time: CivilTime, year: number): boolean {
+  return time.month !== 2 || time.day < 29 || (year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0))
+}
+
+/** The function from Unix milliseconds to the zone's offset (local time minus UTC, in milliseconds) at that moment. */
+function offsetFunction(timezone: string): (utcMs: number) => number {
+  if (timezone === 'local') return (utcMs) => -new Date(utcMs).getTimezoneOffset() * 60_000
+  const format = dateFormat(timezone)
+  const cache = new Map<number, number>()
+  return (utcMs) => {
+    const step = Math.floor(utcMs / OFFSET_STEP_MS)
+    let offset = cache.get(step)
+    if (offset === undefined) {
+      offset = wallClockMs(format, step * OFFSET_STEP_MS) - step * OFFSET_STEP_MS
+      if (cache.size >= MOST_CACHED) cache.clear()
+      cache.set(step, offset)
+    }
+    return offset
+  }
+}
+
+function dateFormat(timezone: string): Intl.DateTimeFormat {
+  const numeric = 'numeric' as const
+  const fields = { year: numeric, month: numeric, day: numeric, hour: numeric, minute: numeric, second: numeric }
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: timezone, hourCycle: 'h23', era: 'short', ...fields })
+  } catch (cause) {
+    const mend = 'Give a name of the tz database, for instance Europe/Berlin or UTC, or local'
+    throw new UsageError(`unknown time zone ${JSON.stringify(timezone.slice(0, 60))}`, { mend, cause })
+  }
+}
+
+/** What a clock on the wall of that zone shows, as if it were UTC. */
+function wallClockMs(format: Intl.DateTimeFormat, utcMs: number): number {
+  const parts = new Map(format.formatToParts(utcMs).map((part) => [part.type, Number(part.value)]))
+  const get = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? 0
+  return Date.UTC(get('year'), get('month') - 1, get('day'), get('hour'), get('minute'), get('second'))
+}

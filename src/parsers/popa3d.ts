@@ -1,0 +1,66 @@
+/**
+ * popa3d: the address stands in the line of the connection, the user in the line of the login, joined by process. With a patch
+ * that was once common, one line holds both.
+ */
+import type { LogLine } from '../core/log-line.ts'
+import { Cursor, charsExcept, IP_ADDRESS } from './cursor.ts'
+import { parseLoggedAddress } from './logged-address.ts'
+import type { ParsedField, ParseResult, Parser } from './parser.ts'
+import { foreign, forged, senderMismatch } from './sender.ts'
+
+const TITLE = 'popa3d'
+const PROGRAMS = new Set(['popa3d'])
+const CONNECTED = 'Session from '
+const PASSED = 'Authentication passed for '
+const FAILED = 'Authentication failed for '
+const USER = charsExcept('[]" ')
+const LONGEST_USER = 128
+
+/** The parser for popa3d. */
+export const popa3d: Parser = {
+  id: 'popa3d',
+  title: TITLE,
+  literals: [CONNECTED, PASSED, FAILED],
+  forgeryMarks: [],
+  parse,
+}
+
+function parse(line: LogLine): ParseResult {
+  if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
+  const misfit = senderMismatch(line, PROGRAMS)
+  if (misfit !== undefined) return forged(misfit)
+  const cursor = new Cursor(line)
+  if (cursor.skip(CONNECTED)) return parseConnection(cursor)
+  if (cursor.skip(PASSED)) return parseLogin(cursor)
+  if (cursor.skip(FAILED)) return { kind: 'disconnect' }
+  return cursor.fail('suspect', 'not a line of a connection or login')
+}
+
+function parseConnection(cursor: Cursor): ParseResult {
+  const fields: ParsedField[] = []
+  const address = takeAddress(cursor, fields)
+  if (address === undefined) return cursor.fail('suspect', 'not a client address')
+  if (!cursor.ended) return cursor.fail('suspect', 'text after the address')
+  return { kind: 'connect', address, fields }
+}
+
+function parseLogin(cursor: Cursor): ParseResult {
+  const user = cursor.take(USER, LONGEST_USER)
+  if (user === undefined) return cursor.fail('suspect', 'no user name')
+  const fields = [cursor.field('user', user)]
+  if (cursor.ended) return { kind: 'login_without_address', user, service: 'pop3', fields }
+  if (!cursor.skip(' -- [')) return cursor.fail('suspect', 'text after the user name')
+  const address = takeAddress(cursor, fields)
+  if (address === undefined) return cursor.fail('suspect', 'not a client address')
+  if (!cursor.skip(']') || !cursor.ended) return cursor.fail('suspect', 'text after the address')
+  return { kind: 'login', login: { user, address, service: 'pop3' }, fields }
+}
+
+function takeAddress(cursor: Cursor, fields: ParsedField[]) {
+  const start = cursor.at
+  const text = cursor.take(IP_ADDRESS, 45)
+  const address = text === undefined ? undefined : parseLoggedAddress(text)
+  if (address === undefined) cursor.at = start
+  else fields.push(cursor.field('address', text as string))
+  return address
+}

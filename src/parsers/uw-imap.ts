@@ -1,0 +1,83 @@
+/**
+ * University of Washington ipop3d and imapd: `Login`, `Admin Login`, `Auth`, `Authenticated` and `APOP` lines of all versions.
+ * The server cuts each field after 80 characters. Left out: anonymous and pre-authenticated sessions, logins passed on to another host.
+ */
+import type { LogLine } from '../core/log-line.ts'
+import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME, IP_ADDRESS } from './cursor.ts'
+import { parseLoggedAddress } from './logged-address.ts'
+import type { ParsedField, ParseResult, Parser } from './parser.ts'
+import { foreign, forged, senderMismatch } from './sender.ts'
+
+const TITLE = 'UW ipop3d and imapd'
+const POP3_PROGRAMS = ['ipop3d', 'ipop3s', 'ipop3sd', 'pop3d', 'pop3s', 'in.ipop3d', 'in.pop3d']
+const IMAP_PROGRAMS = ['imapd', 'imaps', 'imapsd', 'imap', 'in.imapd', 'uw-imapd']
+const SERVICES = new Map<string, 'pop3' | 'imap'>([
+  ...POP3_PROGRAMS.map((name) => [name, 'pop3'] as const),
+  ...IMAP_PROGRAMS.map((name) => [name, 'imap'] as const),
+])
+const PROCESSES = new Set(SERVICES.keys())
+const VERBS = ['Login', 'Authenticated', 'Auth', 'APOP', 'Admin Login']
+const USER = charsExcept('=<>"[] ')
+const MECHANISM = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')
+/** `%.80s`: a field of this length may be cut, and a cut host field may end in what its owner chose. */
+const CUT_LENGTH = 80
+
+/** The parser for UW ipop3d and imapd. */
+export const uwImap: Parser = {
+  id: 'uw-imap',
+  title: TITLE,
+  literals: ['Login user=', 'Authenticated user=', 'Auth user=', 'APOP user='],
+  forgeryMarks: ['Login user='],
+  parse,
+}
+
+function parse(line: LogLine): ParseResult {
+  const service = SERVICES.get(line.program)
+  if (service === undefined) return foreign(TITLE, line)
+  const misfit = senderMismatch(line, PROCESSES)
+  if (misfit !== undefined) return forged(misfit)
+  const cursor = new Cursor(line)
+  if (cursor.skipOneOf(VERBS) === undefined || !cursor.skip(' user=')) {
+    return cursor.fail(cursor.text.startsWith('Login') ? 'ordinary' : 'suspect', 'not a success line')
+  }
+  const user = cursor.take(USER, CUT_LENGTH - 1)
+  if (user === undefined) return cursor.fail('suspect', 'no user name, or one that may be cut')
+  return parseHost(cursor, user, service)
+}
+
+/** `host=name [198.51.100.7]` or `host=[198.51.100.7]`; the name is the client's, the address the kernel's. */
+function parseHost(cursor: Cursor, user: string, service: 'pop3' | 'imap'): ParseResult {
+  const fields: ParsedField[] = [cursor.field('user', user)]
+  if (cursor.skip(' auth=') && cursor.take(USER, CUT_LENGTH - 1) === undefined) {
+    return cursor.fail('suspect', 'no name after auth=')
+  }
+  if (!cursor.skip(' host=')) return cursor.fail('suspect', 'no host= after the user name')
+  const start = cursor.at
+  const host = cursor.take(HOST_NAME, CUT_LENGTH - 1)
+  if (host !== undefined) fields.push(cursor.field('host', host))
+  if (!cursor.skip(host === undefined ? '[' : ' [')) {
+    return cursor.fail(host === 'UNKNOWN' ? 'ordinary' : 'suspect', 'no address in brackets')
+  }
+  const addressStart = cursor.at
+  const text = cursor.take(IP_ADDRESS, 45)
+  const address = text === undefined ? undefined : parseLoggedAddress(text)
+  if (text === undefined || address === undefined) {
+    cursor.at = addressStart
+    return cursor.fail('suspect', 'not a client address')
+  }
+  fields.push(cursor.field('address', text))
+  if (!cursor.skip(']')) return cursor.fail('suspect', 'the address does not end here')
+  if (cursor.at - start >= CUT_LENGTH) return cursor.fail('suspect', 'the host field may be cut')
+  if (!skipTrailer(cursor) || !cursor.ended) return cursor.fail('suspect', 'text after the address')
+  return { kind: 'login', login: { user, address, service }, fields }
+}
+
+/** ` nmsgs=1/2` and ` no mailbox` (ipop3d), ` mech=PLAIN` (imapd), or nothing. */
+function skipTrailer(cursor: Cursor): boolean {
+  if (cursor.skip(' nmsgs=')) {
+    return cursor.take(DIGITS, 20) !== undefined && cursor.skip('/') && cursor.take(DIGITS, 20) !== undefined
+  }
+  if (cursor.skip(' mech=')) return cursor.take(MECHANISM, CUT_LENGTH) !== undefined
+  cursor.skip(' no mailbox')
+  return true
+}
