@@ -127,10 +127,22 @@ function overlap(a: Network, b: Network): boolean {
 }
 
 const sendmail: Check = (values) => {
-  const missing = (option: 'sendmail_access.makemap_command' | 'sendmail_access.editmap_command') => {
-    const words = values[option] ?? []
-    if (words.length === 0 || words.slice(1).some((word) => word.includes('{map}'))) return []
-    return [problem(option, 'no argument holds {map}, so the command cannot know which map to change; add "{map}"')]
-  }
-  return [...missing('sendmail_access.makemap_command'), ...missing('sendmail_access.editmap_command')]
+  const lacks = (words: readonly string[] = []) =>
+    words.length > 0 && !words.slice(1).some((word) => word.includes('{map}'))
+  const found: Finding[] = []
+  if (lacks(values['sendmail_access.makemap_command']))
+    found.push(
+      warning(
+        'sendmail_access.makemap_command',
+        'no argument holds {map}, so the map is rebuilt in place: an SMTP session that is open may miss a change, and a command that is killed leaves half a map; add "{map}"',
+      ),
+    )
+  if (lacks(values['sendmail_access.editmap_command']))
+    found.push(
+      problem(
+        'sendmail_access.editmap_command',
+        'no argument holds {map}, so the command cannot know which map to change; add "{map}"',
+      ),
+    )
+  return found
 }

@@ -139,7 +139,7 @@ const source: Shape<SourceConfig> = {
 
 function memberFaults(key: string, value: unknown): Fault[] {
   if (!Object.hasOwn(sourceMembers, key))
-    return [{ at: [key], text: `no such option; ${suggestion(key, MEMBERS, 'a source has')}` }]
+    return [{ at: [key], text: `no such option; ${suggestion(key, MEMBERS, 'a source has')}`, ofKey: true }]
   const read = sourceMembers[key as keyof typeof sourceMembers].shape.read(value)
   return read instanceof Faults ? shifted(read, key) : []
 }

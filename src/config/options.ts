@@ -32,7 +32,7 @@ export const options = {
     absolutePath,
     'restart',
     (places: Places) => places.stateDirectory,
-    'Directory of the table, the decisions and, by default, the maps; only the daemon may enter it.',
+    'Directory of the table, the decisions and, by default, the maps; the table and the decisions in it are readable by the daemon only.',
   ),
   window_seconds: option(
     integer(MINUTE, 31 * DAY, 'seconds'),
@@ -130,13 +130,13 @@ export const options = {
     command(false),
     'restart',
     ['/usr/sbin/makemap', '{type}', '{map}'],
-    'Program and arguments that build a map from text on standard input; {type} and {map} are replaced, no shell is used.',
+    'Program and arguments that build a map from text on standard input; {type} and {map} are replaced, no shell is used; without {map} it must rebuild the map in place, as makeaccess did in 2002.',
   ),
   'sendmail_access.editmap_command': option(
     command(true),
     'restart',
     ['/usr/sbin/editmap', '-x', '{type}', '{map}'],
-    'Program and arguments that remove the keys appended to them from a map; [] rebuilds the whole map instead, as cdb maps always are.',
+    'Program and arguments that remove a key from a map (it is appended, one run for each key); [] rebuilds the whole map instead, as cdb maps always are.',
   ),
   'sendmail_access.tagged_keys': option(
     truth,
@@ -206,7 +206,19 @@ export type Values = { readonly [P in OptionPath]: (typeof options)[P] extends O
 /** Every path, in the order of the example file. */
 export const optionPaths = Object.keys(options) as readonly OptionPath[]
 
-/** The names of the groups: `admission`, `control`, and so on. */
-export const groupNames: readonly string[] = [
-  ...new Set(optionPaths.filter((path) => path.includes('.')).map((path) => path.slice(0, path.indexOf('.')))),
-]
+/** The groups of options, each in one sentence. */
+export const groups = {
+  admission: 'Who may be opened.',
+  control: "The control socket: the command line's way to the daemon.",
+  sendmail_access: "sendmail's access map, rewritten on each change (the 2002 contract).",
+  socketmap: "Live answers to sendmail's socketmap lookups: nothing to rebuild.",
+  log: "The daemon's own log.",
+} as const
+
+/** The names of the groups. */
+export const groupNames: readonly string[] = Object.keys(groups)
+
+/** The group of a path; undefined for an option at the top. */
+export function groupOf(path: OptionPath): keyof typeof groups | undefined {
+  return path.includes('.') ? (path.slice(0, path.indexOf('.')) as keyof typeof groups) : undefined
+}

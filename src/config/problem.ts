@@ -11,6 +11,8 @@ export interface Fault {
   readonly at: Steps
   /** What was found and what is expected, and the mend, as half a sentence. */
   readonly text: string
+  /** True where the name is wrong rather than the value. */
+  readonly ofKey?: boolean
 }
 
 /** The faults of a value that could not be read. */
@@ -33,7 +35,8 @@ export interface Problem {
 
 /** The usual fault: `found X, expected Y; mend`. */
 export function fault(found: unknown, expected: string, mend?: string, at: Steps = []): Faults {
-  return new Faults([{ at, text: `found ${describe(found)}, expected ${expected}${mend ? `; ${mend}` : ''}` }])
+  const advice = mend ?? (found === null ? 'write one, or take the line out' : undefined)
+  return new Faults([{ at, text: `found ${describe(found)}, expected ${expected}${advice ? `; ${advice}` : ''}` }])
 }
 
 /** `FILE:LINE:COLUMN: option: text`, escaped: it may hold anything that stands in the file. */
@@ -68,8 +71,9 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   const ranked = candidates
     .map((candidate) => ({ candidate, far: distance(wanted, candidate.toLowerCase()) }))
     .sort((a, b) => a.far - b.far)
+  const longer = candidates.find((candidate) => candidate.length > 2 && wanted.startsWith(candidate.toLowerCase()))
   const best = ranked[0]
-  return best !== undefined && best.far <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : undefined
+  return best !== undefined && best.far <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : longer
 }
 
 /** `; did you mean X?`, or the list of what there is. */

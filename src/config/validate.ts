@@ -3,7 +3,7 @@ import { type CheckContext, crossCheck } from './checks.ts'
 import type { Config } from './config.ts'
 import { type OptionPath, optionPaths, options, type Values } from './options.ts'
 import type { Places } from './places.ts'
-import { Faults, type Problem, pathText } from './problem.ts'
+import { type Fault, Faults, type Problem, pathText } from './problem.ts'
 import type { RawOption } from './raw-options.ts'
 
 /** What came out: `values` are only those that could be read; the configuration may be used if `problems` is empty. */
@@ -17,7 +17,6 @@ export interface Validated {
 export function validate(found: ReadonlyMap<OptionPath, RawOption>, places: Places, context: CheckContext): Validated {
   const values: Record<string, unknown> = {}
   const problems: Problem[] = []
-  const broken = new Set<OptionPath>()
   for (const path of optionPaths) {
     const known =
       typeof values.state_directory === 'string'
@@ -26,13 +25,10 @@ export function validate(found: ReadonlyMap<OptionPath, RawOption>, places: Plac
     const given = found.get(path)
     const value = options[path].shape.read(given === undefined ? options[path].default(known) : given.raw)
     if (!(value instanceof Faults)) values[path] = value
-    else {
-      broken.add(path)
-      problems.push(...problemsOf(path, value, given))
-    }
+    else problems.push(...problemsOf(path, value, given))
   }
   const findings = crossCheck(values, context)
-  const told = findings.map((one) => ({ kind: one.kind, ...at(one.option, one.at, one.text, found.get(one.option)) }))
+  const told = findings.map((one) => ({ kind: one.kind, ...at(one.option, one, found.get(one.option)) }))
   const pick = (kind: string): Problem[] => told.filter((one) => one.kind === kind).map(({ kind: _, ...rest }) => rest)
   return { values, problems: [...problems, ...pick('problem')], warnings: pick('warning') }
 }
@@ -44,18 +40,13 @@ function movedPlaces(places: Places, stateDirectory: string): Partial<Places> {
 }
 
 function problemsOf(path: OptionPath, faults: Faults, given: RawOption | undefined): Problem[] {
-  return faults.list.map((fault) => at(path, fault.at, fault.text, given))
+  return faults.list.map((fault) => at(path, fault, given))
 }
 
-function at(
-  path: OptionPath,
-  steps: readonly (string | number)[],
-  text: string,
-  given: RawOption | undefined,
-): Problem {
+function at(path: OptionPath, { at: steps, text, ofKey }: Fault, given: RawOption | undefined): Problem {
   const inner = pathText(steps)
   const full = inner === '' || inner.startsWith('[') ? `${path}${inner}` : `${path}.${inner}`
-  return { where: given === undefined ? 'default' : given.where(steps), path: full, text }
+  return { where: given === undefined ? 'default' : given.where(steps, ofKey), path: full, text }
 }
 
 /** The Config of a whole set of values. */

@@ -9,6 +9,7 @@ import {
   LineCounter,
   type Node,
   parseAllDocuments,
+  visit,
   type YAMLError,
 } from 'yaml'
 import { PopauthdError, reasonOf } from '../errors.ts'
@@ -76,14 +77,38 @@ function readAll(descriptor: number, file: string): Buffer {
 export function parseYaml(bytes: Buffer, file: string): YamlFile {
   const badLine = firstBadUtf8Line(bytes)
   if (badLine !== undefined) return broken(file, `${file}:${badLine}:1`, 'is not UTF-8; save the file in that encoding')
+  const text = bytes.toString('utf8')
+  if (isDeep(text)) return broken(file, file, TOO_DEEP)
   const lines = new LineCounter()
   let documents: Document[]
   try {
-    documents = parseAllDocuments(bytes.toString('utf8'), { lineCounter: lines, prettyErrors: false }) as Document[]
+    documents = parseAllDocuments(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      uniqueKeys: false,
+      logLevel: 'silent',
+    }) as Document[]
   } catch (error) {
-    return broken(file, file, error instanceof RangeError ? 'is nested too deeply' : `is no YAML: ${reasonOf(error)}`)
+    return broken(file, file, error instanceof RangeError ? TOO_DEEP : `is no YAML: ${reasonOf(error)}`)
   }
   return documentOf(documents, lines, file)
+}
+
+const TOO_DEEP = 'is nested too deeply'
+const DEEPEST = 100
+/** More mistakes than these tell nobody anything. */
+const MOST_MISTAKES = 50
+
+/** Stops text on which the parser would run out of stack or memory. Brackets in texts and comments count too: nobody leaves 100 open. */
+function isDeep(text: string): boolean {
+  let depth = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 0x5b || code === 0x7b) depth++
+    else if (code === 0x5d || code === 0x7d) depth = Math.max(0, depth - 1)
+    if (depth > DEEPEST) return true
+  }
+  return /(?:[-?:!&][^\s]{0,9}[ \t]+){100}/.test(text)
 }
 
 function documentOf(documents: readonly Document[], lines: LineCounter, file: string): YamlFile {
@@ -99,20 +124,31 @@ function documentOf(documents: readonly Document[], lines: LineCounter, file: st
       at(second.contents?.range?.[0] ?? second.range?.[0] ?? 0),
       'a second document begins; put all options into one, without `---`',
     )
-  const mistakes = [...document.errors, ...document.warnings]
-  const problems = mistakes.map((error) => ({
-    where: at(error.pos[0]),
-    path: '',
-    text: plainWords(error, document, lines),
-  }))
+  const mistakes = [...document.errors, ...document.warnings].slice(0, MOST_MISTAKES)
+  const problems = mistakes.map((error) => ({ path: '', ...mistakeOf(error, document, at) }))
+  for (const { name, offset, first } of duplicates(document.contents).slice(0, MOST_MISTAKES)) {
+    const text = `${name} stands twice, first in line ${lines.linePos(first).line}; keep one`
+    problems.push({ where: at(offset), path: '', text })
+  }
   const where = (steps: Steps, ofKey = false) => at(offsetOf(document.contents as Node | null, steps, ofKey))
-  const sound = mistakes.every((error) => error.code === 'DUPLICATE_KEY')
+  const sound = mistakes.length === 0
+  if (document.directives?.yaml.version === '1.1')
+    return broken(
+      file,
+      `${file}:1:1`,
+      'asks for YAML 1.1, in which 0660 and yes mean other things; take the %YAML line out',
+    )
   try {
     return { value: document.toJS({ maxAliasCount: MOST_ALIASES }) ?? undefined, problems, sound, where }
   } catch (error) {
-    const text = error instanceof ReferenceError ? 'has too many aliases; write the values out' : 'is nested too deeply'
-    return broken(file, at(0), sound ? text : problems)
+    return broken(file, at(0), sound ? aliasText(error) : problems)
   }
+}
+
+function aliasText(error: unknown): string {
+  const { message } = error as Error
+  if (message.startsWith('Unresolved alias')) return `is no YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`
+  return error instanceof ReferenceError ? 'has too many aliases; write the values out' : TOO_DEEP
 }
 
 function broken(file: string, where: string, why: string | readonly Problem[]): YamlFile {
@@ -120,33 +156,39 @@ function broken(file: string, where: string, why: string | readonly Problem[]): 
   return { value: undefined, problems, sound: problems.length === 0, where: () => file }
 }
 
-function plainWords(error: YAMLError, document: Document, lines: LineCounter): string {
-  if (error.code === 'DUPLICATE_KEY') return duplicateText(document.contents as Node | null, error.pos[0], lines)
-  if (error.code === 'TAB_AS_INDENT') return 'a tab is used to indent; use spaces'
+function mistakeOf(error: YAMLError, document: Document, at: (offset: number) => string): Omit<Problem, 'path'> {
+  const where = at(error.pos[0])
+  if (error.code === 'TAB_AS_INDENT') return { where, text: 'a tab is used to indent; use spaces' }
+  if (error.message.startsWith('Missing closing'))
+    return { where: at(lastQuote(document) ?? error.pos[0]), text: 'this quote is never closed; close it' }
   const text = error.message.split('\n', 1)[0] as string
-  return `is no YAML: ${text.charAt(0).toLowerCase()}${text.slice(1)}`
+  return { where, text: `is no YAML: ${text.charAt(0).toLowerCase()}${text.slice(1)}` }
 }
 
-/** Names the key that stands at `offset` and the line of its first mention. */
-function duplicateText(node: Node | null, offset: number, lines: LineCounter): string {
-  const found = findPair(node, offset)
-  if (found === undefined) return 'an option stands twice; keep one'
-  return `${found.name} stands twice, first in line ${lines.linePos(found.first).line}; keep one`
+function lastQuote(document: Document): number | undefined {
+  let offset: number | undefined
+  visit(document, {
+    Scalar(_key, node) {
+      if (node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE') offset = node.range?.[0]
+    },
+  })
+  return offset
 }
 
-function findPair(node: unknown, offset: number): { name: string; first: number } | undefined {
-  if (isSeq(node)) return node.items.map((item) => findPair(item, offset)).find((found) => found !== undefined)
-  if (!isMap(node)) return undefined
-  for (const pair of node.items) {
-    const key = pair.key
-    if (isScalar(key) && key.range?.[0] === offset) {
-      const first = node.items.find((other) => isScalar(other.key) && other.key.value === key.value)?.key
-      return { name: String(key.value), first: (isNode(first) && first.range?.[0]) || 0 }
-    }
-    const inside = findPair(pair.value, offset)
-    if (inside !== undefined) return inside
+/** Keys that stand twice in one mapping (the parser's own check is quadratic, and does not name the first). */
+function duplicates(node: unknown, found: { name: string; offset: number; first: number }[] = []) {
+  if (isSeq(node)) for (const item of node.items) duplicates(item, found)
+  if (!isMap(node)) return found
+  const seen = new Map<unknown, number>()
+  for (const { key, value } of node.items) {
+    const offset = isNode(key) ? (key.range?.[0] ?? 0) : 0
+    const name = isScalar(key) ? String(key.value) : undefined
+    const first = seen.get(name)
+    if (name !== undefined && first !== undefined) found.push({ name, offset, first })
+    else seen.set(name, offset)
+    duplicates(value, found)
   }
-  return undefined
+  return found
 }
 
 /** The offset of the value (or its key) that the steps lead to, or of the last thing on the way that is there. */
