@@ -32,6 +32,8 @@ export type VerdictReason =
   | 'too_many_addresses' // every user here is past the limit of addresses
   | 'revoked' // voided by an operator's revoke
   | 'expired' // the last login is older than the window
+  | 'ahead_of_clock' // the login is dated more than five minutes ahead of the clock
+  | 'table_full' // the table holds as many addresses as it may
   | 'unknown' // no login seen
 
 /** The answer to "may this address relay now?". */
