@@ -1,0 +1,429 @@
+/** The table: who may relay, why and until when. One writer; lookups read the file's memory map and never wait. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type DecisionResult, DecisionStore } from '../admission/decisions.ts'
+import { type JudgeContext, judge, loginState } from '../admission/judge.ts'
+import { type AdmissionPolicy, tableAddress } from '../admission/policy.ts'
+import { storedUser } from '../admission/stored-user.ts'
+import type {
+  AddressRecord,
+  Authorization,
+  TableChange,
+  UserLogin,
+  Verdict,
+  VerdictReason,
+} from '../core/authorization.ts'
+import { addressFromBytes, addressToBytes, type ClientAddress } from '../core/client-address.ts'
+import type { Decision } from '../core/decision.ts'
+import type { Login } from '../core/login.ts'
+import { reasonOf, TableError } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { type StateLock, takeStateLock } from '../lib/state-lock.ts'
+import { type Admission, admitLogin } from './admit-login.ts'
+import { Draft } from './draft.ts'
+import { Ledger, listingOf } from './ledger.ts'
+import { adoptPrefix } from './prefix-change.ts'
+import type { StoredRecord } from './record.ts'
+import { Rejudging } from './rejudging.ts'
+import { TableStore } from './store.ts'
+import { WorkQueue } from './work-queue.ts'
+
+/** Index entries that one sweep works on: some milliseconds of work. */
+const SWEEP_LIMIT = 500
+const CHUNK = 500
+/** A clock that went back further than this makes everything be judged anew. */
+const STEP_BACK_MS = 1000
+
+/** How to open the table. */
+export interface TableOptions {
+  /** State directory; made (mode 0750) where it is missing, unless read-only. Holds table.mdb, decisions.json and the lock. */
+  readonly directory: string
+  readonly clock: Clock
+  readonly policy: AdmissionPolicy
+  /** Reads what is there and takes no lock: for a command where no daemon runs. Everything that writes then throws. */
+  readonly readOnly?: boolean
+}
+
+/** Logins of a batch of lines in the order of the lines, and the read position behind them. */
+export interface CommitInput {
+  readonly logins: readonly Login[]
+  /** `value` is plain JSON, kept as it is under the id of the source. */
+  readonly position?: { readonly sourceId: string; readonly value: unknown }
+}
+
+/** What became of one login. `accepted`: its address may relay through it. `stale`: over when it was read. `repeated`: known already. */
+export type LoginOutcome = { readonly login: Login } & (
+  | { readonly kind: 'accepted'; readonly untilMs?: number }
+  | { readonly kind: 'repeated' | 'stale' }
+  | { readonly kind: 'refused'; readonly reason: VerdictReason; readonly detail: string }
+)
+
+/** Result of a commit: `outcomes` in the order of the logins, `changes` at most one an address. */
+export interface CommitResult {
+  readonly changes: TableChange[]
+  readonly outcomes: LoginOutcome[]
+}
+
+/** Result of a decision. */
+export interface DecisionOutcome extends DecisionResult {
+  readonly changes: TableChange[]
+  /** The decision as it is kept: a revoke is dated after every login that it voids. */
+  readonly decision: Decision
+  /** Addresses the decision was about that may still relay, with the users who hold them open. */
+  readonly stillOpen: readonly Authorization[]
+}
+
+/** Result of a flush: `stillOpen` is what no login opened (allows, always). */
+export interface FlushOutcome {
+  readonly changes: TableChange[]
+  readonly stillOpen: readonly Authorization[]
+}
+
+/** One address of a user. */
+export interface UserAddress {
+  readonly address: ClientAddress
+  readonly lastMs: number
+  readonly refused: boolean
+}
+
+/** Sizes. `logins`: pairs of user and address. */
+export interface TableStats {
+  readonly addresses: number
+  readonly logins: number
+  readonly fileBytes: number
+}
+
+/**
+ * Writes queue up and are each one transaction, on disk when the promise resolves. A write that fails (full disk) throws TableError,
+ * changes nothing, and may be tried again. Publishers are to be resynced from `authorizations()` when the table has been opened.
+ */
+export class AuthorizationTable implements AsyncDisposable {
+  readonly #clock: Clock
+  readonly #store: TableStore
+  readonly #decisions: DecisionStore
+  readonly #lock: StateLock | undefined
+  readonly #queue = new WorkQueue()
+  readonly #ledger: Ledger
+  readonly #rejudging: Rejudging
+  #context: JudgeContext
+  #latestMs: number
+
+  private constructor(
+    options: TableOptions,
+    store: TableStore,
+    decisions: DecisionStore,
+    lock: StateLock | undefined,
+    session: number,
+  ) {
+    this.#clock = options.clock
+    this.#store = store
+    this.#decisions = decisions
+    this.#lock = lock
+    this.#context = { policy: options.policy, decisions }
+    this.#latestMs = options.clock.now()
+    this.#ledger = new Ledger(session, () => this.#context, this.#latestMs)
+    this.#rejudging = new Rejudging(store, this.#ledger, this.#queue, decisions)
+  }
+
+  /** @throws {TableError} where another process uses the directory, or the table or the decisions are damaged or cannot be read */
+  static async open(options: TableOptions): Promise<AuthorizationTable> {
+    const { directory, policy, readOnly = false } = options
+    if (!readOnly) makeDirectory(directory)
+    const lock = readOnly ? undefined : takeStateLock(directory)
+    try {
+      const decisions = DecisionStore.load(join(directory, 'decisions.json'), policy)
+      const store = TableStore.open(directory, readOnly)
+      try {
+        const session = (store.metaNumber('session') ?? 0) + 1
+        if (!readOnly) await store.setMetaNumber('session', session)
+        if (!readOnly) await adoptPrefix(store, policy)
+        return new AuthorizationTable(options, store, decisions, lock, session)
+      } catch (error) {
+        await store[Symbol.asyncDispose]()
+        throw error
+      }
+    } catch (error) {
+      lock?.[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** The verdict on `address` as of now. Synchronous; never throws: an address whose record cannot be read is closed. */
+  lookup(address: ClientAddress): Verdict {
+    try {
+      return judge(address, this.#stored(address), this.#context, this.#clock.now())
+    } catch (error) {
+      return { authorized: false, reason: 'unknown', detail: `the table cannot be read: ${reasonOf(error)}` }
+    }
+  }
+
+  /** What is known of `address`, users whose time is over included until they are swept. @throws {TableError} */
+  record(address: ClientAddress): AddressRecord | undefined {
+    const stored = this.#stored(address)
+    return stored === undefined || stored.users.length === 0
+      ? undefined
+      : { address: stored.address, users: stored.users }
+  }
+
+  /** The users at `address`, newest login first. @throws {TableError} */
+  usersOf(address: ClientAddress): readonly UserLogin[] {
+    return this.#stored(address)?.users ?? []
+  }
+
+  /** The addresses of a user, newest login first. @throws {TableError} */
+  addressesOf(user: string): UserAddress[] {
+    return [...new Draft(this.#store).addressesOf(storedUser(user))]
+      .map(({ addressKey, lastMs, refused }) => ({ address: addressFromBytes(addressKey), lastMs, refused }))
+      .sort((a, b) => b.lastMs - a.lastMs)
+  }
+
+  /** Where reading of a source resumes, as committed last; undefined for a source not seen before. */
+  position(sourceId: string): unknown {
+    return this.#store.position(sourceId)
+  }
+
+  /** The decisions kept. */
+  decisions(): readonly Decision[] {
+    return this.#decisions.list()
+  }
+
+  /** The policy in force. */
+  get policy(): AdmissionPolicy {
+    return this.#context.policy
+  }
+
+  stats(): TableStats {
+    return { addresses: this.#store.addressCount, logins: this.#store.loginCount, fileBytes: this.#store.fileBytes }
+  }
+
+  /**
+   * Every address that may relay now, for lists and maps: by login, allowed, or a single always address. Always networks wider than one
+   * address are in `policy.always`. With `ipv6Prefix` below 128 an IPv6 address stands for its network. May be read at leisure. @throws {TableError}
+   */
+  *authorizations(): Iterable<Authorization> {
+    for (let after: Buffer | undefined; ; ) {
+      const chunk = this.#store.recordsAfter(after, CHUNK)
+      for (const { record } of chunk) {
+        const authorization = this.#authorizationOf(record.address, record)
+        if (authorization !== undefined) yield authorization
+      }
+      after = chunk.at(-1)?.key
+      if (after === undefined) break
+    }
+    for (const address of this.#rejudging.addressesWithoutLogin(this.#context.policy)) {
+      if (this.#stored(address) !== undefined) continue
+      const authorization = this.#authorizationOf(address, undefined)
+      if (authorization !== undefined) yield authorization
+    }
+  }
+
+  /** Puts logins and the position behind them into the table, in one transaction. @throws {TableError} */
+  commit(input: CommitInput): Promise<CommitResult> {
+    return this.#queue.run(async () => {
+      const nowMs = this.#now()
+      const draft = new Draft(this.#store)
+      const admissions = input.logins.map((login) => admitLogin(draft, login, this.#context, nowMs))
+      const changes = this.#settleTouched(draft, admissions, nowMs)
+      if (input.position !== undefined) draft.setPosition(input.position.sourceId, input.position.value)
+      const outcomes = input.logins.map((login, i) => this.#outcome(draft, login, admissions[i] as Admission, nowMs))
+      await draft.write()
+      return { changes, outcomes }
+    })
+  }
+
+  /** The instant at which something ends next and `sweep` has work; in the past where work waits; undefined where nothing ends. */
+  nextExpiryMs(): number | undefined {
+    const oldest = this.#store.oldest(1)[0]
+    const next = Math.min(
+      oldest === undefined ? Infinity : oldest.atMs + this.#context.policy.windowMs,
+      this.#decisions.nextEndMs() ?? Infinity,
+      this.#rejudging.dueMs,
+    )
+    return next === Infinity ? undefined : next
+  }
+
+  /** Removes what is over and tells what it changed. Does a bounded piece of work: call again while `nextExpiryMs()` is not in the future. @throws {TableError} */
+  async sweep(): Promise<TableChange[]> {
+    const nowMs = this.#clock.now()
+    if (nowMs < this.#latestMs - STEP_BACK_MS || this.#rejudging.dueMs <= nowMs) {
+      this.#latestMs = nowMs
+      return this.#rejudging.run(nowMs, this.#context.policy)
+    }
+    return this.#queue.run(() => this.#sweep())
+  }
+
+  /**
+   * Puts a decision in force: lookups follow it at once, and it is on disk when the promise resolves. A revoke voids every login seen so far,
+   * those dated ahead of the clock too. @throws {UsageError} a decision that makes no sense @throws {TableError} nothing changed
+   */
+  applyDecision(decision: Decision): Promise<DecisionOutcome> {
+    return this.#queue.run(async () => {
+      const draft = new Draft(this.#store)
+      const keys = this.#subjects(draft, decision)
+      const told = keys.map((key) => this.#ledger.told(addressFromBytes(key), draft.entry(key).before))
+      const dated = decision.kind === 'revoke' ? { ...decision, atMs: this.#newestOf(draft, keys, decision) } : decision
+      const result = await this.#decisions.apply(dated)
+      const nowMs = this.#now()
+      const changes = keys.map((key, i) => this.#ledger.settle(draft, key, nowMs, undefined, told[i])).filter(isChange)
+      const stillOpen = keys
+        .map((key) => this.#authorizationOf(addressFromBytes(key), draft.entry(key).record))
+        .filter((authorization) => authorization !== undefined)
+      await draft.write().catch(() => this.#rejudging.require(nowMs))
+      return { ...result, decision: dated, changes, stillOpen: decision.kind === 'allow' ? [] : stillOpen }
+    })
+  }
+
+  /** Voids and removes every login; reading the logs again brings none back. Allows stay. @throws {TableError} */
+  flush(): Promise<FlushOutcome> {
+    return this.#queue.run(async () => {
+      const nowMs = this.#now()
+      const { changes, newestMs } = await this.#rejudging.survey(nowMs, this.#context)
+      await this.#decisions.revokeAll(Math.max(nowMs, newestMs))
+      await this.#rejudging.removeLogins(nowMs).catch(() => this.#rejudging.require(nowMs))
+      return { changes, stillOpen: [...this.authorizations()] }
+    })
+  }
+
+  /**
+   * Takes on a new policy: lookups follow at once; resolves with what changed once all addresses were judged anew. Other writes go on meanwhile.
+   * Changed always networks are in no change: resync publishers. @throws {TableError} a changed `ipv6Prefix` needs a restart; or as `commit`
+   */
+  async reconfigure(policy: AdmissionPolicy): Promise<TableChange[]> {
+    if (policy.ipv6Prefix !== this.#context.policy.ipv6Prefix) {
+      throw new TableError('cannot change ipv6_prefix while running', { mend: 'restart popauthd' })
+    }
+    this.#context = { ...this.#context, policy }
+    this.#decisions.configure(policy)
+    return this.#rejudging.run(this.#now(), policy)
+  }
+
+  /** Waits for the writes that were begun, closes the file and gives the lock back. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#queue.close()
+    await this.#store[Symbol.asyncDispose]()
+    this.#lock?.[Symbol.dispose]()
+  }
+
+  async #sweep(): Promise<TableChange[]> {
+    const nowMs = this.#now()
+    const draft = new Draft(this.#store)
+    const ended = this.#decisions.ended(nowMs)
+    const keys = ended.flatMap((decision) => this.#subjects(draft, decision))
+    const told = keys.map((key) => this.#ledger.told(addressFromBytes(key), draft.entry(key).before))
+    const restore = this.#decisions.drop(ended)
+    try {
+      const changes = keys.map((key, i) => this.#ledger.settle(draft, key, nowMs, undefined, told[i]))
+      for (const key of this.#removeExpired(draft, nowMs)) changes.push(this.#ledger.settle(draft, key, nowMs))
+      await draft.write()
+      return changes.filter(isChange)
+    } catch (error) {
+      restore()
+      throw error
+    }
+  }
+
+  /** Takes the logins that are over out of the oldest records; returns the keys of these. */
+  #removeExpired(draft: Draft, nowMs: number): Buffer[] {
+    const { windowMs } = this.#context.policy
+    const keys: Buffer[] = []
+    for (const entry of this.#store.oldest(SWEEP_LIMIT)) {
+      if (nowMs < entry.atMs + windowMs) break
+      if (entry.kind === 'user') {
+        draft.dropWatermark(entry)
+        continue
+      }
+      const { record, before } = draft.entry(entry.key)
+      if (before?.users.at(-1)?.lastMs !== entry.atMs) draft.dropOrphan(entry)
+      if (record === undefined) continue
+      draft.put(entry.key, { ...record, users: record.users.filter(({ lastMs }) => nowMs < lastMs + windowMs) })
+      keys.push(entry.key)
+    }
+    return keys
+  }
+
+  #settleTouched(draft: Draft, admissions: readonly Admission[], nowMs: number): TableChange[] {
+    const users = new Map<string, UserLogin>()
+    for (const admission of admissions) {
+      if (admission.kind !== 'stored') continue
+      const name = admission.key.toString('latin1')
+      const other = users.get(name)
+      if (other === undefined || other.lastMs <= admission.login.lastMs) users.set(name, admission.login)
+    }
+    return draft
+      .entries()
+      .filter(({ record, before }) => record !== before)
+      .map(({ key }) => this.#ledger.settle(draft, key, nowMs, users.get(key.toString('latin1'))?.user))
+      .filter(isChange)
+  }
+
+  #outcome(draft: Draft, login: Login, admission: Admission, nowMs: number): LoginOutcome {
+    if (admission.kind === 'refused')
+      return { login, kind: 'refused', reason: admission.reason, detail: admission.detail }
+    if (admission.kind !== 'stored') return { login, kind: admission.kind }
+    const { record } = draft.entry(admission.key)
+    const verdict = judge(login.address, record, this.#context, nowMs)
+    if (!verdict.authorized) return { login, kind: 'refused', reason: verdict.reason, detail: verdict.detail }
+    const state = loginState(addressFromBytes(admission.key), admission.login, this.#context, nowMs)
+    if (verdict.reason === 'login' && (state === 'blocked' || state === 'revoked')) {
+      return {
+        login,
+        kind: 'refused',
+        reason: state,
+        detail: `this login is ${state} by the operator; others hold the address open`,
+      }
+    }
+    return { login, kind: 'accepted', ...(verdict.untilMs === undefined ? {} : { untilMs: verdict.untilMs }) }
+  }
+
+  #authorizationOf(address: ClientAddress, record: StoredRecord | undefined): Authorization | undefined {
+    const nowMs = this.#clock.now()
+    const verdict = judge(address, record, this.#context, nowMs, true)
+    const { authorized, reason, untilMs } = verdict
+    const isListed = listingOf(address, verdict, this.#context.policy) !== 0
+    if (!authorized || !isListed || (reason !== 'login' && reason !== 'always' && reason !== 'allowed'))
+      return undefined
+    const users = (record?.users ?? []).filter((login) => loginState(address, login, this.#context, nowMs) === 'open')
+    return { address, ...(untilMs === undefined ? {} : { untilMs }), reason, users }
+  }
+
+  /** Keys of the addresses that a decision is about. */
+  #subjects(draft: Draft, decision: Decision): Buffer[] {
+    if ('user' in decision)
+      return Array.from(draft.addressesOf(storedUser(decision.user)), ({ addressKey }) => addressKey)
+    return [addressToBytes(tableAddress(decision.address, this.#context.policy.ipv6Prefix))]
+  }
+
+  /** The time of a revocation that voids every login it is about. */
+  #newestOf(draft: Draft, keys: readonly Buffer[], decision: Decision): number {
+    const user = 'user' in decision ? storedUser(decision.user) : undefined
+    const logins = keys.flatMap((key) => draft.entry(key).record?.users ?? [])
+    return logins
+      .filter((login) => user === undefined || login.user === user)
+      .reduce((newest, { lastMs }) => Math.max(newest, lastMs), decision.atMs)
+  }
+
+  #stored(address: ClientAddress): StoredRecord | undefined {
+    return this.#store.record(addressToBytes(tableAddress(address, this.#context.policy.ipv6Prefix)))
+  }
+
+  #now(): number {
+    const nowMs = this.#clock.now()
+    this.#latestMs = Math.max(this.#latestMs, nowMs)
+    return nowMs
+  }
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o750 })
+  } catch (error) {
+    throw new TableError(`cannot make the state directory ${path}: ${reasonOf(error)}`, {
+      mend: 'make it for the user that popauthd runs as, or name another (state_directory)',
+      cause: error,
+    })
+  }
+}
+
+function isChange(change: TableChange | undefined): change is TableChange {
+  return change !== undefined
+}

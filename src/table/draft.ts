@@ -1,0 +1,177 @@
+/** One transaction in the making: reads through to the store, gathers what changes, and derives the indexes from the records. */
+import type { UserLogin } from '../core/authorization.ts'
+import type { StoredRecord } from './record.ts'
+import { type IndexEntry, type StoreWrites, type TableStore, type UserEntry, userKeyOf } from './store.ts'
+
+/** What the draft holds of one address. */
+export interface DraftEntry {
+  readonly key: Buffer
+  /** As stored before this draft. */
+  readonly before: StoredRecord | undefined
+  readonly record: StoredRecord | undefined
+}
+
+/** Used once: read and `put`, then `write`. Only one draft of a store is alive at a time. */
+export class Draft {
+  readonly #store: TableStore
+  readonly #entries = new Map<string, DraftEntry>()
+  readonly #userEntries = new Map<string, Map<string, UserEntry>>()
+  readonly #watermarks = new Map<string, { userKey: Buffer; before: number | undefined; atMs: number | undefined }>()
+  readonly #positions = new Map<string, unknown>()
+  readonly #orphans: IndexEntry[] = []
+  #added = 0
+
+  constructor(store: TableStore) {
+    this.#store = store
+  }
+
+  /** Addresses that the table holds with this draft. */
+  get addressCount(): number {
+    return this.#store.addressCount + this.#added
+  }
+
+  /** The entry of an address, read at its first use. */
+  entry(key: Buffer): DraftEntry {
+    const name = key.toString('latin1')
+    let entry = this.#entries.get(name)
+    if (entry === undefined) {
+      const record = this.#store.record(key)
+      entry = { key, before: record, record }
+      this.#entries.set(name, entry)
+    }
+    return entry
+  }
+
+  /** All entries read or put so far. */
+  entries(): DraftEntry[] {
+    return [...this.#entries.values()]
+  }
+
+  put(key: Buffer, record: StoredRecord | undefined): void {
+    const entry = this.entry(key)
+    this.#added += Number(record !== undefined) - Number(entry.record !== undefined)
+    for (const { user } of entry.record?.users ?? []) this.#addressesOf(user).delete(key.toString('latin1'))
+    for (const { user, lastMs, refused } of record?.users ?? []) {
+      this.#addressesOf(user).set(key.toString('latin1'), { addressKey: key, lastMs, refused })
+    }
+    this.#entries.set(key.toString('latin1'), { key, before: entry.before, record })
+  }
+
+  /** Addresses of a user as they stand in this draft. */
+  addressesOf(user: string): Iterable<UserEntry> {
+    return this.#addressesOf(user).values()
+  }
+
+  /** Logins of a user at or before this time, from addresses that have no entry of his, were refused. */
+  watermark(user: string): number | undefined {
+    return this.#watermark(userKeyOf(user)).atMs
+  }
+
+  setWatermark(user: string, atMs: number): void {
+    this.#watermark(userKeyOf(user)).atMs = atMs
+  }
+
+  /** Removes the watermark of an expiry index entry, unless it has moved on. */
+  dropWatermark({ key, atMs }: IndexEntry): void {
+    const mark = this.#watermark(key)
+    if (mark.atMs === atMs) mark.atMs = undefined
+    else this.#orphans.push({ atMs, key, kind: 'user' })
+  }
+
+  /** Removes an expiry index entry that belongs to no record (left by a damaged file). */
+  dropOrphan(entry: IndexEntry): void {
+    this.#orphans.push(entry)
+  }
+
+  setPosition(sourceId: string, position: unknown): void {
+    this.#positions.set(sourceId, position)
+  }
+
+  /** @throws {TableError} nothing was written */
+  async write(): Promise<void> {
+    const writes = this.#writes()
+    const isEmpty =
+      writes.records.size +
+        writes.index.length +
+        writes.users.length +
+        writes.positions.size +
+        writes.watermarks.size ===
+      0
+    if (!isEmpty) await this.#store.write(writes)
+  }
+
+  #writes(): StoreWrites {
+    const writes: StoreWrites = {
+      records: new Map(),
+      index: this.#orphans.map((entry) => ({ entry, remove: true })),
+      users: [],
+      watermarks: new Map(),
+      positions: this.#positions,
+    }
+    for (const [name, { key, before, record }] of this.#entries) {
+      if (record === before) continue
+      writes.records.set(name, { key, record })
+      addIndexWrites(writes, key, 'address', oldestLogin(before?.users), oldestLogin(record?.users))
+      addUserWrites(writes, key, before?.users ?? [], record?.users ?? [])
+    }
+    for (const [name, { userKey, before, atMs }] of this.#watermarks) {
+      if (before === atMs) continue
+      writes.watermarks.set(name, { userKey, atMs })
+      addIndexWrites(writes, userKey, 'user', before, atMs)
+    }
+    return writes
+  }
+
+  #addressesOf(user: string): Map<string, UserEntry> {
+    let entries = this.#userEntries.get(user)
+    if (entries === undefined) {
+      const stored = this.#store.userEntries(userKeyOf(user))
+      entries = new Map(stored.map((entry) => [entry.addressKey.toString('latin1'), entry]))
+      this.#userEntries.set(user, entries)
+    }
+    return entries
+  }
+
+  #watermark(userKey: Buffer): { userKey: Buffer; before: number | undefined; atMs: number | undefined } {
+    const name = userKey.toString('latin1')
+    let mark = this.#watermarks.get(name)
+    if (mark === undefined) {
+      const atMs = this.#store.watermark(userKey)
+      mark = { userKey, before: atMs, atMs }
+      this.#watermarks.set(name, mark)
+    }
+    return mark
+  }
+}
+
+function oldestLogin(users: readonly UserLogin[] | undefined): number | undefined {
+  return users?.at(-1)?.lastMs
+}
+
+function addIndexWrites(
+  writes: StoreWrites,
+  key: Buffer,
+  kind: IndexEntry['kind'],
+  before: number | undefined,
+  after: number | undefined,
+): void {
+  if (before === after) return
+  if (before !== undefined) writes.index.push({ entry: { atMs: before, key, kind }, remove: true })
+  if (after !== undefined) writes.index.push({ entry: { atMs: after, key, kind }, remove: false })
+}
+
+function addUserWrites(
+  writes: StoreWrites,
+  addressKey: Buffer,
+  before: readonly UserLogin[],
+  after: readonly UserLogin[],
+): void {
+  for (const { user } of before) {
+    if (after.some((other) => other.user === user)) continue
+    writes.users.push({ userKey: userKeyOf(user), addressKey, entry: undefined })
+  }
+  for (const { user, lastMs, refused } of after) {
+    const same = before.some((old) => old.user === user && old.lastMs === lastMs && old.refused === refused)
+    if (!same) writes.users.push({ userKey: userKeyOf(user), addressKey, entry: { addressKey, lastMs, refused } })
+  }
+}

@@ -1,0 +1,143 @@
+/** Goes over the whole table in small pieces: to judge every address anew, or to remove all logins. */
+import type { DecisionStore } from '../admission/decisions.ts'
+import { type JudgeContext, judge } from '../admission/judge.ts'
+import { type AdmissionPolicy, AHEAD_MS } from '../admission/policy.ts'
+import type { TableChange } from '../core/authorization.ts'
+import { addressFromBytes, addressToBytes, type ClientAddress } from '../core/client-address.ts'
+import { Draft } from './draft.ts'
+import { changeBetween, type Ledger, listingOf } from './ledger.ts'
+import type { StoredRecord } from './record.ts'
+import type { TableStore } from './store.ts'
+import { WorkQueue } from './work-queue.ts'
+
+const CHUNK = 500
+
+/** Passes run one after the other; other writes of the table go on between the pieces of a pass. */
+export class Rejudging {
+  readonly #store: TableStore
+  readonly #ledger: Ledger
+  readonly #writes: WorkQueue
+  readonly #decisions: DecisionStore
+  readonly #passes = new WorkQueue()
+  /** When the next pass is due, Unix milliseconds; Infinity where none is. */
+  dueMs = Infinity
+
+  constructor(store: TableStore, ledger: Ledger, writes: WorkQueue, decisions: DecisionStore) {
+    this.#store = store
+    this.#ledger = ledger
+    this.#writes = writes
+    this.#decisions = decisions
+  }
+
+  /** Makes a pass due: what was told of some address could not be noted. */
+  require(atMs: number): void {
+    this.dueMs = Math.min(this.dueMs, atMs)
+  }
+
+  /** Judges every address as of `atMs` under `policy`, which is in force already; returns what changed. @throws {TableError} a pass stays due */
+  run(atMs: number, policy: AdmissionPolicy): Promise<TableChange[]> {
+    return this.#passes.run(async () => {
+      this.dueMs = Infinity
+      try {
+        const changes = await this.#judgeAll(atMs)
+        changes.push(...(await this.#writes.run(async () => this.#rebase(atMs, policy))))
+        return changes
+      } catch (error) {
+        this.require(atMs)
+        throw error
+      }
+    })
+  }
+
+  /** Changes that removing every login makes, as of `atMs`, and the time of the newest login. Writes nothing. */
+  async survey(atMs: number, context: JudgeContext): Promise<{ changes: TableChange[]; newestMs: number }> {
+    const changes: TableChange[] = []
+    let newestMs = -Infinity
+    await this.#eachChunk(async (chunk) => {
+      for (const { record } of chunk) {
+        const { address } = record
+        newestMs = Math.max(newestMs, record.users[0]?.lastMs ?? -Infinity)
+        const verdict = judge(address, withoutLogins(record), context, atMs, true)
+        const now = listingOf(address, verdict, context.policy)
+        const change = changeBetween(this.#ledger.told(address, record), now, verdict, address, atMs, undefined)
+        if (change !== undefined) changes.push(change)
+      }
+    })
+    return { changes, newestMs }
+  }
+
+  /** Removes every login. @throws {TableError} some may be left */
+  async removeLogins(atMs: number): Promise<void> {
+    await this.#eachChunk(async (chunk) => {
+      const draft = new Draft(this.#store)
+      for (const { key, record } of chunk) {
+        draft.put(key, withoutLogins(record))
+        this.#ledger.settle(draft, key, atMs)
+      }
+      await draft.write()
+    })
+  }
+
+  /** Table addresses that may be open without a login: allowed ones, and always networks of one address. */
+  addressesWithoutLogin(policy: AdmissionPolicy): Set<ClientAddress> {
+    const single = policy.always.members.filter(({ network }) => network.bits === 128)
+    return new Set([
+      ...this.#decisions.allowedAddresses(),
+      ...single.map(({ network }) => addressFromBytes(network.bytes)),
+    ])
+  }
+
+  async #judgeAll(atMs: number): Promise<TableChange[]> {
+    const changes: TableChange[] = []
+    for (let after: Buffer | undefined; ; ) {
+      const from = after
+      after = await this.#writes.run(() => this.#judgeChunk(from, atMs, changes))
+      if (after === undefined) return changes
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  async #judgeChunk(after: Buffer | undefined, atMs: number, changes: TableChange[]): Promise<Buffer | undefined> {
+    const chunk = this.#store.recordsAfter(after, CHUNK)
+    const draft = new Draft(this.#store)
+    const found: TableChange[] = []
+    for (const { key, record } of chunk) {
+      const change = this.#ledger.settle(draft, key, atMs)
+      if (change !== undefined) found.push(change)
+      const ahead = record.users.filter(({ lastMs }) => atMs < lastMs - AHEAD_MS)
+      for (const { lastMs } of ahead) this.require(lastMs - AHEAD_MS)
+    }
+    await draft.write()
+    changes.push(...found)
+    return chunk.at(-1)?.key
+  }
+
+  /** From here on what was not written is known to have been told as of `atMs`; returns the changes of addresses without a record. */
+  #rebase(atMs: number, policy: AdmissionPolicy): TableChange[] {
+    const before = this.addressesWithoutLogin(this.#ledger.basePolicy)
+    const addresses = [...new Set([...before, ...this.addressesWithoutLogin(policy)])]
+    const absent = addresses.filter((address) => this.#store.record(addressToBytes(address)) === undefined)
+    const told = absent.map((address) => this.#ledger.told(address, undefined))
+    this.#ledger.basePolicy = policy
+    this.#ledger.baseMs = atMs
+    return absent.flatMap((address, i) => {
+      const verdict = judge(address, undefined, { policy, decisions: this.#decisions }, atMs, true)
+      const now = listingOf(address, verdict, policy)
+      return changeBetween(told[i] as number, now, verdict, address, atMs, undefined) ?? []
+    })
+  }
+
+  async #eachChunk(action: (chunk: readonly { key: Buffer; record: StoredRecord }[]) => Promise<void>): Promise<void> {
+    for (let after: Buffer | undefined; ; ) {
+      const chunk = this.#store.recordsAfter(after, CHUNK)
+      if (chunk.length === 0) return
+      await action(chunk)
+      after = chunk.at(-1)?.key
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+}
+
+function withoutLogins(record: StoredRecord): StoredRecord {
+  return { ...record, users: [], forgottenMs: 0 }
+}

@@ -1,0 +1,239 @@
+/** The LMDB file: its databases, their keys, and one atomic write over all of them. Knows no rules. */
+import { createHash } from 'node:crypto'
+import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import { reasonOf, TableError } from '../errors.ts'
+import { probeTable } from './probe.ts'
+import { decodeRecord, type EncodedRecord, encodeRecord, MEND_DAMAGED, type StoredRecord } from './record.ts'
+
+/** Version of the layout of all databases; another one is refused. */
+const LAYOUT_VERSION = 1
+const TABLE_FILE = 'table.mdb'
+const LOCK_FILE_BYTES = 16_384
+const KEY_BYTES = 16
+
+/** What an entry of the expiry index is about. */
+export type IndexKind = 'address' | 'user'
+/** One entry of the expiry index: `key` (16 bytes) has something that depends on a login at `atMs`. */
+export interface IndexEntry {
+  readonly atMs: number
+  readonly key: Buffer
+  readonly kind: IndexKind
+}
+
+/** One address of a user: when the last login was, and whether a limit refused it. */
+export interface UserEntry {
+  readonly addressKey: Buffer
+  readonly lastMs: number
+  readonly refused: boolean
+}
+
+/** Writes gathered for one transaction. A later write to the same key wins. */
+export interface StoreWrites {
+  readonly records: Map<string, { key: Buffer; record: StoredRecord | undefined }>
+  readonly index: { entry: IndexEntry; remove: boolean }[]
+  readonly users: { userKey: Buffer; addressKey: Buffer; entry: UserEntry | undefined }[]
+  /** Per user: logins at or before this time from addresses without an entry were refused; undefined removes it. */
+  readonly watermarks: Map<string, { userKey: Buffer; atMs: number | undefined }>
+  readonly positions: Map<string, unknown>
+}
+
+/** Reads see what the last awaited write made. One writer. */
+export class TableStore implements AsyncDisposable {
+  readonly path: string
+  readonly #root: RootDatabase
+  readonly #addresses: Database<EncodedRecord, Buffer>
+  readonly #byLogin: Database<number, Buffer>
+  readonly #users: Database<[number, boolean] | number, Buffer>
+  readonly #positions: Database<unknown, string>
+  readonly #meta: Database<number, string>
+
+  private constructor(path: string, root: RootDatabase) {
+    this.path = path
+    this.#root = root
+    this.#addresses = root.openDB({ name: 'addresses', keyEncoding: 'binary', encoding: 'msgpack' })
+    this.#byLogin = root.openDB({ name: 'by_login', keyEncoding: 'binary', encoding: 'msgpack' })
+    this.#users = root.openDB({ name: 'users', keyEncoding: 'binary', encoding: 'msgpack' })
+    this.#positions = root.openDB({ name: 'positions', encoding: 'msgpack' })
+    this.#meta = root.openDB({ name: 'meta', encoding: 'msgpack' })
+  }
+
+  /** Opens the table in `directory`, makes one where there is none. @throws {TableError} damaged, of another layout, or not to be read */
+  static open(directory: string, readOnly: boolean): TableStore {
+    const path = join(directory, TABLE_FILE)
+    const exists = probeTable(path)
+    if (readOnly && !exists) {
+      throw new TableError(`cannot open the table ${path}: no such file`, { mend: 'start popauthd once: it makes one' })
+    }
+    try {
+      if (!readOnly) prepareFiles(path)
+      const root = open({
+        path,
+        noSubdir: true,
+        maxDbs: 8,
+        readOnly,
+        overlappingSync: false,
+        eventTurnBatching: false,
+      } as Parameters<typeof open>[0])
+      if (!readOnly) chmodSync(path, 0o640)
+      const store = new TableStore(path, root)
+      store.#checkLayout(readOnly)
+      return store
+    } catch (error) {
+      if (error instanceof TableError) throw error
+      throw new TableError(`cannot open the table ${path}: ${reasonOf(error)}`, { mend: MEND_DAMAGED, cause: error })
+    }
+  }
+
+  record(key: Buffer): StoredRecord | undefined {
+    const stored = this.#addresses.get(key)
+    return stored === undefined ? undefined : decodeRecord(key, stored)
+  }
+
+  /** At most `limit` records behind `after` (or from the first), in the order of their keys. */
+  recordsAfter(after: Buffer | undefined, limit: number): { key: Buffer; record: StoredRecord }[] {
+    const range = after === undefined ? { limit } : { start: after, exclusiveStart: true, limit }
+    const found: { key: Buffer; record: StoredRecord }[] = []
+    for (const { key, value } of this.#addresses.getRange(range)) {
+      found.push({ key: Buffer.from(key), record: decodeRecord(key, value) })
+    }
+    return found
+  }
+
+  /** The oldest entries of the expiry index, at most `limit`, oldest first. */
+  oldest(limit: number): IndexEntry[] {
+    const found: IndexEntry[] = []
+    for (const { key, value } of this.#byLogin.getRange({ limit })) {
+      if (key.length !== 8 + KEY_BYTES)
+        throw new TableError('cannot read the expiry index: it is damaged', { mend: MEND_DAMAGED })
+      const kind = value === 1 ? 'user' : 'address'
+      found.push({ atMs: key.readDoubleBE(0), key: Buffer.from(key.subarray(8)), kind })
+    }
+    return found
+  }
+
+  /** Addresses of a user. */
+  userEntries(userKey: Buffer): UserEntry[] {
+    const found: UserEntry[] = []
+    const start = Buffer.concat([userKey, Buffer.alloc(KEY_BYTES)])
+    const end = Buffer.concat([userKey, Buffer.alloc(KEY_BYTES + 1, 0xff)])
+    for (const { key, value } of this.#users.getRange({ start, end })) {
+      if (!Array.isArray(value)) continue
+      found.push({ addressKey: Buffer.from(key.subarray(KEY_BYTES)), lastMs: value[0], refused: value[1] })
+    }
+    return found
+  }
+
+  /** See {@link StoreWrites.watermarks}. */
+  watermark(userKey: Buffer): number | undefined {
+    const value = this.#users.get(userKey)
+    return typeof value === 'number' ? value : undefined
+  }
+
+  position(sourceId: string): unknown {
+    return this.#positions.get(sourceId)
+  }
+
+  /** A number kept under a name; `undefined` where there is none. */
+  metaNumber(name: string): number | undefined {
+    return this.#meta.get(name)
+  }
+
+  /** @throws {TableError} */
+  async setMetaNumber(name: string, value: number): Promise<void> {
+    await this.#batch(() => void this.#meta.put(name, value))
+  }
+
+  /** Addresses stored now. */
+  get addressCount(): number {
+    return (this.#addresses.getStats() as { entryCount: number }).entryCount
+  }
+
+  /** Pairs of user and address stored now (and watermarks, few). */
+  get loginCount(): number {
+    return (this.#users.getStats() as { entryCount: number }).entryCount
+  }
+
+  /** Size of the file, bytes. */
+  get fileBytes(): number {
+    return statSync(this.path).size
+  }
+
+  /** Writes all or nothing, on disk when it resolves. @throws {TableError} nothing was written; it may be tried again */
+  async write(writes: StoreWrites): Promise<void> {
+    await this.#batch(() => {
+      for (const { key, record } of writes.records.values()) {
+        if (record === undefined) void this.#addresses.remove(key)
+        else void this.#addresses.put(key, encodeRecord(record))
+      }
+      for (const { entry, remove } of writes.index) {
+        if (remove) void this.#byLogin.remove(indexKey(entry))
+        else void this.#byLogin.put(indexKey(entry), entry.kind === 'user' ? 1 : 0)
+      }
+      for (const { userKey, addressKey, entry } of writes.users) {
+        const key = Buffer.concat([userKey, addressKey])
+        if (entry === undefined) void this.#users.remove(key)
+        else void this.#users.put(key, [entry.lastMs, entry.refused])
+      }
+      for (const { userKey, atMs } of writes.watermarks.values()) {
+        if (atMs === undefined) void this.#users.remove(userKey)
+        else void this.#users.put(userKey, atMs)
+      }
+      for (const [sourceId, position] of writes.positions) void this.#positions.put(sourceId, position)
+    })
+  }
+
+  async #batch(action: () => void): Promise<void> {
+    try {
+      await this.#root.batch(action)
+    } catch (error) {
+      const commitError: unknown = (error as { commitError?: Promise<unknown> }).commitError
+      const cause: unknown =
+        commitError === undefined ? error : await Promise.resolve(commitError).catch((e: unknown) => e)
+      throw new TableError(`cannot write the table ${this.path}: ${writeReason(cause)}`, {
+        mend: 'nothing was changed; make room, it is tried again',
+        cause,
+      })
+    }
+  }
+
+  #checkLayout(readOnly: boolean): void {
+    const version = this.#meta.get('layout')
+    if (version === undefined && !readOnly)
+      this.#root.transactionSync(() => this.#meta.putSync('layout', LAYOUT_VERSION))
+    else if (version !== LAYOUT_VERSION) {
+      throw new TableError(`cannot use the table ${this.path}: its layout is ${version}, not ${LAYOUT_VERSION}`, {
+        mend: MEND_DAMAGED,
+      })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#root.close()
+  }
+}
+
+/** Key of a user in `users`: long names cost no more than short ones, and no name can imitate another's key. */
+export function userKeyOf(user: string): Buffer {
+  return createHash('sha256').update(user).digest().subarray(0, KEY_BYTES)
+}
+
+function indexKey({ atMs, key }: IndexEntry): Buffer {
+  const bytes = Buffer.allocUnsafe(8 + KEY_BYTES)
+  bytes.writeDoubleBE(atMs, 0)
+  key.copy(bytes, 8)
+  return bytes
+}
+
+/** Takes the room of LMDB's lock file beforehand: on a full disk a hole in it would kill the process when it is first touched. */
+function prepareFiles(path: string): void {
+  const lockPath = `${path}-lock`
+  if (!existsSync(lockPath) || statSync(lockPath).size < 8192)
+    writeFileSync(lockPath, Buffer.alloc(LOCK_FILE_BYTES), { mode: 0o640 })
+}
+
+function writeReason(cause: unknown): string {
+  const number = (cause as { code?: unknown } | undefined)?.code
+  return number === 28 ? 'no space left on the device' : reasonOf(cause)
+}
