@@ -22,6 +22,17 @@ export function charsExcept(forbidden: string): CharSet {
   return { ascii, others: true }
 }
 
+/** The index behind the run of characters of `set` that starts at `at`; `at` itself where none stands there. */
+export function runEnd(set: CharSet, text: string, at: number, stop = text.length): number {
+  const { ascii, others } = set
+  let end = at
+  for (; end < stop; end++) {
+    const code = text.charCodeAt(end)
+    if (code < 128 ? ascii[code] === 0 : !others) break
+  }
+  return end
+}
+
 const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 const LOWER = UPPER.toLowerCase()
 export const DIGITS = charSet('0123456789')
@@ -34,10 +45,13 @@ export class Cursor {
   readonly line: LogLine
   readonly text: string
   at = 0
+  readonly #fields: ParsedField[] | undefined
 
-  constructor(line: LogLine) {
+  /** `fields` gathers what {@link note} is told. */
+  constructor(line: LogLine, fields: ParsedField[] | undefined) {
     this.line = line
     this.text = line.message
+    this.#fields = fields
   }
 
   /** True at the end of the message. */
@@ -58,25 +72,25 @@ export class Cursor {
     return undefined
   }
 
-  /** Takes 1 to `longest` characters of the set; undefined, and not moved, where there are none or more. */
+  /** Steps over 1 to `longest` characters of the set; false, and not moved, where there are none or more. */
+  pass(set: CharSet, longest: number): boolean {
+    const { text, at } = this
+    const end = runEnd(set, text, at, Math.min(text.length, at + longest + 1))
+    if (end === at || end - at > longest) return false
+    this.at = end
+    return true
+  }
+
+  /** The same, returning them. */
   take(set: CharSet, longest: number): string | undefined {
     const start = this.at
-    const stop = Math.min(this.text.length, start + longest + 1)
-    let end = start
-    while (end < stop && this.#holds(set, end)) end++
-    if (end === start || end - start > longest) return undefined
-    this.at = end
-    return this.text.slice(start, end)
+    return this.pass(set, longest) ? this.text.slice(start, this.at) : undefined
   }
 
-  #holds(set: CharSet, index: number): boolean {
-    const code = this.text.charCodeAt(index)
-    return code < 128 ? set.ascii[code] === 1 : set.others
-  }
-
-  /** A field for people, whose value ends here. */
-  field(name: string, value: string): ParsedField {
-    return { name, value, column: this.line.messageColumn + this.at - value.length }
+  /** Notes a field for people, whose text runs from `start` to here. */
+  note(name: string, start: number): void {
+    if (this.#fields === undefined) return
+    this.#fields.push({ name, value: this.text.slice(start, this.at), column: this.line.messageColumn + start })
   }
 
   /** The result for a line that fails here. */

@@ -2,9 +2,10 @@
  * Dovecot 0.99 to 2.4, pop3-login and imap-login. The elements are those of `login_log_format_elements` (Dovecot manual), in any
  * order; `login_log_format` must begin with the message (the default). Left out: proxied sessions, other login services, anonymous logins.
  */
+import type { ClientAddress } from '../core/client-address.ts'
 import type { LogLine } from '../core/log-line.ts'
-import { Cursor, charSet, charsExcept, IP_ADDRESS, WORD } from './cursor.ts'
-import { parseLoggedAddress } from './logged-address.ts'
+import { Cursor, charSet, charsExcept, WORD } from './cursor.ts'
+import { takeAddress } from './logged-address.ts'
 import type { ParsedField, ParseResult, Parser } from './parser.ts'
 import { foreign, forged, senderMismatch } from './sender.ts'
 
@@ -27,6 +28,9 @@ const CIPHER = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 const BITS = charSet('0123456789/')
 const PROTOCOLS = ['TLSv1.3', 'TLSv1.2', 'TLSv1.1', 'TLSv1', 'SSLv3']
 
+const SMALL_S = 's'.charCodeAt(0)
+const LARGE_S = 'S'.charCodeAt(0)
+const LARGE_T = 'T'.charCodeAt(0)
 const LONGEST_USER = 255
 const LONGEST_VALUE = 128
 const MOST_ELEMENTS = 24
@@ -37,15 +41,18 @@ export const dovecot: Parser = {
   title: TITLE,
   literals: SUCCESS,
   forgeryMarks: ['Login: user=<', 'Logged in: user=<'],
+  sample: [
+    'Nov 22 13:42:37 mx1 dovecot: imap-login: Login: user=<alice>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.25, mpid=314, session=<b4J/pt1gF6rGM2QH>',
+  ],
   parse,
 }
 
-function parse(line: LogLine): ParseResult {
+function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const oldStyle = SERVICES.get(line.program)
   if (line.program !== 'dovecot' && oldStyle === undefined && !isUnnamed(line)) return foreign(TITLE, line)
   const misfit = senderMismatch(line, PROCESSES)
   if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line)
+  const cursor = new Cursor(line, fields)
   cursor.skip('Info: ')
   if (oldStyle !== undefined) return parseOwnTag(cursor, oldStyle)
   const name = cursor.take(SERVICE_NAME, 40)
@@ -77,57 +84,69 @@ function parseOwnTag(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
 /** `Login: alice [198.51.100.7]`. */
 function parseVersion0(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
   if (!cursor.skip('Login: ')) return cursor.fail(suspicion(cursor.line), 'not a success line')
+  const start = cursor.at
   const user = cursor.take(OLD_USER, LONGEST_USER)
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  const fields = [cursor.field('user', user)]
+  cursor.note('user', start)
   if (!cursor.skip(' [')) return cursor.fail('suspect', 'no address after the user name')
-  const address = takeAddress(cursor, fields, 'address')
+  const address = takeAddress(cursor, 'address')
   if (address === undefined) return cursor.fail('suspect', 'not a client address')
   if (!cursor.skip(']') || !cursor.ended) return cursor.fail('suspect', 'text after the address')
-  return { kind: 'login', login: { user, address, service }, fields }
+  return { kind: 'login', login: { user, address, service } }
+}
+
+/** What the elements of a line have told so far. */
+interface Elements {
+  /** Keys seen, each between commas. */
+  seen: string
+  count: number
+  tls: boolean
+  anonymous: boolean
+  /** Set behind `session=<...>`, the last element that can hold brackets: only words about TLS may follow. */
+  closed: boolean
+  user: string | undefined
+  address: ClientAddress | undefined
+  last: string
 }
 
 function parseSuccess(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
   if (cursor.skipOneOf(SUCCESS) === undefined) return cursor.fail(suspicion(cursor.line), 'not a success line')
-  const found: Elements = { fields: [], seen: new Set(), tls: false, closed: false }
-  for (let count = 0; !cursor.ended; count++) {
-    if (count === MOST_ELEMENTS) return cursor.fail('suspect', 'too many elements')
+  const found: Elements = {
+    seen: ',',
+    count: 0,
+    tls: false,
+    anonymous: false,
+    closed: false,
+    user: undefined,
+    address: undefined,
+    last: '',
+  }
+  while (!cursor.ended) {
     const trouble = parseElement(cursor, found)
     if (trouble !== undefined) return cursor.fail(found.anonymous ? 'ordinary' : 'suspect', trouble)
     if (!cursor.ended && !cursor.skip(', ')) return cursor.fail('suspect', 'an element does not end here')
   }
-  const { user, address, tls, fields } = found
+  const { user, address, tls } = found
   if (user === undefined) return cursor.fail('suspect', 'no user=<name>')
   if (address === undefined) return cursor.fail('suspect', 'no rip= with the client address')
   if (found.last === 'rip') return cursor.fail('suspect', 'the line ends with the address, which may be cut')
-  return { kind: 'login', login: { user, address, service, tls }, fields }
-}
-
-interface Elements {
-  readonly fields: ParsedField[]
-  readonly seen: Set<string>
-  tls: boolean
-  /** Set behind `session=<...>`, the last element that can hold brackets: only words about TLS may follow. */
-  closed: boolean
-  anonymous?: boolean
-  user?: string
-  address?: NonNullable<ReturnType<typeof parseLoggedAddress>>
-  last?: string
+  return { kind: 'login', login: { user, address, service, tls } }
 }
 
 /** One element. Each key at most once: whatever a user name closes and opens again repeats one. Returns what is wrong. */
 function parseElement(cursor: Cursor, found: Elements): string | undefined {
-  found.last = undefined
+  if (++found.count > MOST_ELEMENTS) return 'too many elements'
+  found.last = ''
   const start = cursor.at
   if (parseProtection(cursor, found)) return undefined
   const key = cursor.take(KEY, 24)
   if (key === undefined || !cursor.skip('=')) return 'not an element of login_log_format_elements'
   if (found.closed) return `${key}= after session=`
-  if (found.seen.has(key)) {
+  if (found.seen.includes(`,${key},`)) {
     cursor.at = start
     return `${key}= twice`
   }
-  found.seen.add(key)
+  found.seen += `${key},`
   found.last = key
   return parseValue(cursor, found, key)
 }
@@ -136,65 +155,59 @@ function parseValue(cursor: Cursor, found: Elements, key: string): string | unde
   if (key === 'user') return parseUser(cursor, found)
   if (key === 'rip') return parseRemoteAddress(cursor, found)
   if (key === 'session') return parseSession(cursor, found)
-  const value = cursor.take(PLAIN_VALUE, LONGEST_VALUE)
-  if (value === undefined) return `no plain value of ${key}=`
-  if (key === 'method' && value.toUpperCase() === 'ANONYMOUS') {
+  const start = cursor.at
+  if (!cursor.pass(PLAIN_VALUE, LONGEST_VALUE)) return `no plain value of ${key}=`
+  if (key === 'method' && cursor.text.slice(start, cursor.at).toUpperCase() === 'ANONYMOUS') {
     found.anonymous = true
     return 'an anonymous login proves nothing'
   }
-  found.fields.push(cursor.field(key, value))
+  cursor.note(key, start)
   return undefined
 }
 
 function parseUser(cursor: Cursor, found: Elements): string | undefined {
-  const user = cursor.skip('<') ? cursor.take(USER, LONGEST_USER) : undefined
-  if (user === undefined) return 'no user name in angle brackets'
-  found.fields.push(cursor.field('user', user))
-  found.user = user
+  const start = cursor.at + 1
+  found.user = cursor.skip('<') ? cursor.take(USER, LONGEST_USER) : undefined
+  if (found.user === undefined) return 'no user name in angle brackets'
+  cursor.note('user', start)
   return cursor.skip('>') ? undefined : 'the user name does not end here'
 }
 
 function parseRemoteAddress(cursor: Cursor, found: Elements): string | undefined {
   const bracketed = cursor.skip('[')
-  found.address = takeAddress(cursor, found.fields, 'rip')
+  found.address = takeAddress(cursor, 'rip')
   if (found.address === undefined) return 'not a client address'
   return bracketed && !cursor.skip(']') ? 'the address does not end here' : undefined
 }
 
 function parseSession(cursor: Cursor, found: Elements): string | undefined {
   found.closed = true
-  const session = cursor.skip('<') ? cursor.take(SESSION, LONGEST_VALUE) : undefined
-  if (session === undefined || !cursor.skip('>')) return 'not a session id'
-  return undefined
-}
-
-function takeAddress(cursor: Cursor, fields: ParsedField[], name: string) {
-  const start = cursor.at
-  const text = cursor.take(IP_ADDRESS, 45)
-  const address = text === undefined ? undefined : parseLoggedAddress(text)
-  if (address === undefined) cursor.at = start
-  else fields.push(cursor.field(name, text as string))
-  return address
+  const start = cursor.at + 1
+  if (!cursor.skip('<') || !cursor.pass(SESSION, LONGEST_VALUE)) return 'not a session id'
+  cursor.note('session', start)
+  return cursor.skip('>') ? undefined : 'not a session id'
 }
 
 /** `%c` and `%k`: `TLS`, `secured`, `TLS: trouble`, `TLSv1.3 with cipher NAME (256/256 bits)`. */
 function parseProtection(cursor: Cursor, found: Elements): boolean {
+  const first = cursor.text.charCodeAt(cursor.at)
+  if (first === SMALL_S) return cursor.skip('secured')
+  if (first !== LARGE_S && first !== LARGE_T) return false
   const start = cursor.at
-  if (cursor.skip('secured')) return true
   const protocol = cursor.skipOneOf(PROTOCOLS)
-  const whole = protocol === undefined ? parsePlainTls(cursor) : parseCipher(cursor)
-  if (whole) found.tls = true
-  else cursor.at = start
-  return whole
+  found.tls = protocol === undefined ? parsePlainTls(cursor) : parseCipher(cursor)
+  if (!found.tls) cursor.at = start
+  else if (protocol !== undefined) cursor.note('tls', start)
+  return found.tls
 }
 
 function parsePlainTls(cursor: Cursor): boolean {
   if (!cursor.skip('TLS')) return false
-  return !cursor.skip(': ') || cursor.take(TLS_TROUBLE, 400) !== undefined
+  return !cursor.skip(': ') || cursor.pass(TLS_TROUBLE, 400)
 }
 
 function parseCipher(cursor: Cursor): boolean {
-  if (!cursor.skip(' with cipher ') || cursor.take(CIPHER, 80) === undefined) return false
-  if (!cursor.skip(' (') || cursor.take(BITS, 12) === undefined || !cursor.skip(' bits)')) return false
-  return !cursor.skip(' ') || cursor.take(WORD, 40) !== undefined
+  if (!cursor.skip(' with cipher ') || !cursor.pass(CIPHER, 80)) return false
+  if (!cursor.skip(' (') || !cursor.pass(BITS, 12) || !cursor.skip(' bits)')) return false
+  return !cursor.skip(' ') || cursor.pass(WORD, 40)
 }

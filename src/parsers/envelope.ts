@@ -3,6 +3,7 @@
  * 8601 times, RFC 5424, multilog, and the servers' own files. Left out: zones given by letters other than UTC and GMT.
  */
 import type { LogLine, LogTime } from '../core/log-line.ts'
+import { charSet, charsExcept, runEnd } from './cursor.ts'
 import { readStructuredLine } from './rfc5424.ts'
 import { readTime, type TimeField } from './time-field.ts'
 
@@ -21,16 +22,20 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/
 const PRIORITY = /<(?:\d|[1-9]\d|1[0-8]\d|19[01])>/y
 const FREEBSD_FACILITY = /<[a-z0-9]{1,10}\.[a-z0-9]{1,10}> /y
 const SOLARIS_ID = /\[ID \d{1,10} [a-z0-9]{1,10}\.[a-z]{1,10}\] /y
-const HOST = /[A-Za-z0-9._:/@%[\]-]{1,255}(?<!:) /y
-const TAG = /([^\s[\]:"<>()]{1,64})(?:\[(\d{1,10})\])?: /y
+const PROCESS_ID = /\[(\d{1,10})\]/y
+const HOST = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@%[]-')
+const TAG = charsExcept(' []:"<>()')
+const LONGEST_HOST = 255
+const LONGEST_TAG = 64
 const OWN_NAME = /([A-Za-z][A-Za-z0-9_.-]{0,31}): /y
 const POPPER_TRACE = /(?:(\d{4}) )?\[(popper|\d{1,10})\] /y
 
 /** The line in its parts, or why it is none that any server writes. `raw` is without its line end. */
 export function readLine(raw: string): LogLine | Unreadable {
-  const control = raw.search(UNPRINTABLE)
-  if (control >= 0) return { unreadable: 'a control character, or bytes that are not UTF-8', column: control }
-  const at = matchEnd(PRIORITY, raw, 0) ?? 0
+  if (UNPRINTABLE.test(raw)) {
+    return { unreadable: 'a control character, or bytes that are not UTF-8', column: raw.search(UNPRINTABLE) }
+  }
+  const at = raw[0] === '<' ? (matchEnd(PRIORITY, raw, 0) ?? 0) : 0
   const structured = readStructuredLine(raw, at)
   if (structured !== undefined) return structured
   const time = readTime(raw, at)
@@ -45,21 +50,39 @@ export function programName(tag: string): string {
 }
 
 function readAfterTime(raw: string, time: TimeField): LogLine | undefined {
-  const start = matchEnd(FREEBSD_FACILITY, raw, time.end) ?? time.end
+  const start = raw[time.end] === '<' ? (matchEnd(FREEBSD_FACILITY, raw, time.end) ?? time.end) : time.end
   return readTagged(raw, time, start) ?? readOwnFile(raw, time, start) ?? readPopperTrace(raw, time, start)
 }
 
 /** `host program[pid]: message`. */
 function readTagged(raw: string, time: TimeField, start: number): LogLine | undefined {
-  const tagStart = matchEnd(HOST, raw, start)
-  if (tagStart === undefined) return undefined
-  TAG.lastIndex = tagStart
-  const tag = TAG.exec(raw)
-  if (tag === null) return undefined
-  const end = matchEnd(SOLARIS_ID, raw, TAG.lastIndex) ?? TAG.lastIndex
+  const hostEnd = runEnd(HOST, raw, start)
+  if (hostEnd === start || hostEnd > start + LONGEST_HOST || raw[hostEnd] !== ' ' || raw[hostEnd - 1] === ':')
+    return undefined
+  const tagStart = hostEnd + 1
+  const tagEnd = runEnd(TAG, raw, tagStart)
+  if (tagEnd === tagStart || tagEnd > tagStart + LONGEST_TAG) return undefined
+  let end = tagEnd
+  let pid: string | undefined
+  if (raw[end] === '[') {
+    PROCESS_ID.lastIndex = end
+    pid = PROCESS_ID.exec(raw)?.[1]
+    if (pid === undefined) return undefined
+    end = PROCESS_ID.lastIndex
+  }
+  if (raw[end] !== ':' || raw[end + 1] !== ' ') return undefined
+  end += 2
+  if (raw[end] === '[') end = matchEnd(SOLARIS_ID, raw, end) ?? end
   const envelope = time.style === 'iso' ? 'iso8601' : 'syslog3164'
-  const host = raw.slice(start, tagStart - 1)
-  return makeLine(raw, envelope, time.time, host, programName(tag[1] as string), tag[2], end)
+  return makeLine(
+    raw,
+    envelope,
+    time.time,
+    raw.slice(start, hostEnd),
+    programName(raw.slice(tagStart, tagEnd)),
+    pid,
+    end,
+  )
 }
 
 /** `pop3-login: Info: message`: Dovecot's own file. */
@@ -103,8 +126,8 @@ function makeLine(
   messageColumn: number,
 ): LogLine {
   const message = raw.slice(messageColumn)
-  const line = { envelope, time, host, program, message, raw, messageColumn }
-  return pid === undefined ? line : { ...line, pid: Number(pid) }
+  if (pid === undefined) return { envelope, time, host, program, message, raw, messageColumn }
+  return { envelope, time, host, program, pid: Number(pid), message, raw, messageColumn }
 }
 
 function matchEnd(pattern: RegExp, text: string, at: number): number | undefined {

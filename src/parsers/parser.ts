@@ -26,16 +26,11 @@ export type Mismatch = 'foreign' | 'ordinary' | 'suspect'
 
 /** Result of taking a line apart. `column` (0-based, in `line.raw`) is where the grammar failed. */
 export type ParseResult =
-  | { readonly kind: 'login'; readonly login: ParsedLogin; readonly fields: readonly ParsedField[] }
+  | { readonly kind: 'login'; readonly login: ParsedLogin }
   /** First line of two: remember `address` under the line's host, program and PID. */
-  | { readonly kind: 'connect'; readonly address: ClientAddress; readonly fields: readonly ParsedField[] }
+  | { readonly kind: 'connect'; readonly address: ClientAddress }
   /** Second line of two: a login whose address a `connect` line gave. */
-  | {
-      readonly kind: 'login_without_address'
-      readonly user: string
-      readonly service: Service
-      readonly fields: readonly ParsedField[]
-    }
+  | { readonly kind: 'login_without_address'; readonly user: string; readonly service: Service }
   /** Session ended or login failed: forget what `connect` remembered. */
   | { readonly kind: 'disconnect' }
   | { readonly kind: 'logout'; readonly user: string; readonly address: ClientAddress; readonly service: Service }
@@ -54,6 +49,11 @@ export interface Parser {
   readonly literals: readonly string[]
   /** Strings that a line of another program holds only if somebody imitates this server: such a line is worth telling. */
   readonly forgeryMarks: readonly string[]
-  /** Takes a line apart. `line` is out of its envelope; for the server's own file layout the parser is given `own-file` lines. */
-  parse(line: LogLine): ParseResult
+  /** The lines of one login, for people who look up what is recognized. */
+  readonly sample: readonly string[]
+  /**
+   * Takes a line apart. `line` is out of its envelope; for the server's own file layout the parser is given `own-file` lines. What the
+   * grammar finds on its way is added to `fields` where one is given (for people; a scan gives none).
+   */
+  parse(line: LogLine, fields?: ParsedField[]): ParseResult
 }

@@ -3,8 +3,8 @@
  * that was once common, one line holds both.
  */
 import type { LogLine } from '../core/log-line.ts'
-import { Cursor, charsExcept, IP_ADDRESS } from './cursor.ts'
-import { parseLoggedAddress } from './logged-address.ts'
+import { Cursor, charsExcept } from './cursor.ts'
+import { takeAddress } from './logged-address.ts'
 import type { ParsedField, ParseResult, Parser } from './parser.ts'
 import { foreign, forged, senderMismatch } from './sender.ts'
 
@@ -22,14 +22,18 @@ export const popa3d: Parser = {
   title: TITLE,
   literals: [CONNECTED, PASSED, FAILED],
   forgeryMarks: [],
+  sample: [
+    'Nov 22 14:13:58 mx1 popa3d[335]: Session from 198.51.100.7',
+    'Nov 22 14:13:58 mx1 popa3d[335]: Authentication passed for o.brien',
+  ],
   parse,
 }
 
-function parse(line: LogLine): ParseResult {
+function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
   const misfit = senderMismatch(line, PROGRAMS)
   if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line)
+  const cursor = new Cursor(line, fields)
   if (cursor.skip(CONNECTED)) return parseConnection(cursor)
   if (cursor.skip(PASSED)) return parseLogin(cursor)
   if (cursor.skip(FAILED)) return { kind: 'disconnect' }
@@ -37,30 +41,20 @@ function parse(line: LogLine): ParseResult {
 }
 
 function parseConnection(cursor: Cursor): ParseResult {
-  const fields: ParsedField[] = []
-  const address = takeAddress(cursor, fields)
+  const address = takeAddress(cursor, 'address')
   if (address === undefined) return cursor.fail('suspect', 'not a client address')
-  if (!cursor.ended) return cursor.fail('suspect', 'text after the address')
-  return { kind: 'connect', address, fields }
+  return cursor.ended ? { kind: 'connect', address } : cursor.fail('suspect', 'text after the address')
 }
 
 function parseLogin(cursor: Cursor): ParseResult {
+  const start = cursor.at
   const user = cursor.take(USER, LONGEST_USER)
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  const fields = [cursor.field('user', user)]
-  if (cursor.ended) return { kind: 'login_without_address', user, service: 'pop3', fields }
+  cursor.note('user', start)
+  if (cursor.ended) return { kind: 'login_without_address', user, service: 'pop3' }
   if (!cursor.skip(' -- [')) return cursor.fail('suspect', 'text after the user name')
-  const address = takeAddress(cursor, fields)
+  const address = takeAddress(cursor, 'address')
   if (address === undefined) return cursor.fail('suspect', 'not a client address')
   if (!cursor.skip(']') || !cursor.ended) return cursor.fail('suspect', 'text after the address')
-  return { kind: 'login', login: { user, address, service: 'pop3' }, fields }
-}
-
-function takeAddress(cursor: Cursor, fields: ParsedField[]) {
-  const start = cursor.at
-  const text = cursor.take(IP_ADDRESS, 45)
-  const address = text === undefined ? undefined : parseLoggedAddress(text)
-  if (address === undefined) cursor.at = start
-  else fields.push(cursor.field('address', text as string))
-  return address
+  return { kind: 'login', login: { user, address, service: 'pop3' } }
 }

@@ -3,8 +3,8 @@
  * writes at its end. Left out: `log-login` formats of an operator's own making.
  */
 import type { LogLine } from '../core/log-line.ts'
-import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME, IP_ADDRESS } from './cursor.ts'
-import { parseLoggedAddress } from './logged-address.ts'
+import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from './cursor.ts'
+import { takeAddress } from './logged-address.ts'
 import type { ParsedField, ParseResult, Parser } from './parser.ts'
 import { foreign, forged, senderMismatch } from './sender.ts'
 
@@ -22,15 +22,18 @@ export const qpopper: Parser = {
   title: TITLE,
   literals: ['POP login by user ', 'Stats: '],
   forgeryMarks: ['POP login by user '],
+  sample: [
+    'Apr  9 08:15:02 mail popper[1208]: (v4.0.5) POP login by user "alice" at (dsl-7.pool.example.net) 198.51.100.7',
+  ],
   parse,
 }
 
-function parse(line: LogLine): ParseResult {
+function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const isTrace = line.envelope === 'own-file' && line.program === ''
   if (!isTrace && !PROGRAMS.has(line.program)) return foreign(TITLE, line)
   const misfit = senderMismatch(line, PROGRAMS)
   if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line)
+  const cursor = new Cursor(line, fields)
   if (isTrace) cursor.skip(' ')
   return cursor.skip('Stats: ') ? parseStatistics(cursor) : parseLogin(cursor)
 }
@@ -40,57 +43,56 @@ function parseLogin(cursor: Cursor): ParseResult {
   if (!skipVersion(cursor) || !cursor.skip('POP login by user "')) {
     return cursor.fail(cursor.text.includes('POP login by user ') ? 'suspect' : 'ordinary', 'not a success line')
   }
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = takeUser(cursor)
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  const fields = [cursor.field('user', user)]
   if (!cursor.skip('" at (')) return cursor.fail('suspect', 'the user name does not end here')
-  const host = cursor.take(HOST_NAME, LONGEST_HOST)
-  if (host === undefined) return cursor.fail('suspect', 'no host name')
-  fields.push(cursor.field('host', host))
+  const start = cursor.at
+  if (!cursor.pass(HOST_NAME, LONGEST_HOST)) return cursor.fail('suspect', 'no host name')
+  cursor.note('host', start)
   if (!cursor.skip(') ')) return cursor.fail('suspect', 'the host name does not end here')
-  return parseAddress(cursor, user, fields)
+  return parseAddress(cursor, user)
+}
+
+function takeUser(cursor: Cursor): string | undefined {
+  const start = cursor.at
+  const user = cursor.take(USER, LONGEST_USER)
+  if (user !== undefined) cursor.note('user', start)
+  return user
 }
 
 function skipVersion(cursor: Cursor): boolean {
-  return cursor.skip('(v') && cursor.take(VERSION, 32) !== undefined && cursor.skip(') ')
+  return cursor.skip('(v') && cursor.pass(VERSION, 32) && cursor.skip(') ')
 }
 
 /** `Stats: alice 0 0 3 4120 host.example 198.51.100.7`: deleted, their bytes, left, their bytes. Old versions have no host. */
 function parseStatistics(cursor: Cursor): ParseResult {
   cursor.skip(' ')
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = takeUser(cursor)
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  const fields = [cursor.field('user', user)]
   for (let count = 0; count < 4; count++) {
-    if (!cursor.skip(' ') || cursor.take(DIGITS, 20) === undefined) return cursor.fail('suspect', 'not four numbers')
+    if (!cursor.skip(' ') || !cursor.pass(DIGITS, 20)) return cursor.fail('suspect', 'not four numbers')
   }
   if (!cursor.skip(' ')) return cursor.fail('suspect', 'no address')
   const start = cursor.at
-  const host = cursor.take(HOST_NAME, LONGEST_HOST)
-  if (host !== undefined && cursor.text[cursor.at] === ' ' && cursor.text[cursor.at + 1] !== '[') {
-    fields.push(cursor.field('host', host))
+  const hasHost = cursor.pass(HOST_NAME, LONGEST_HOST)
+  if (hasHost && cursor.text[cursor.at] === ' ' && cursor.text[cursor.at + 1] !== '[') {
+    cursor.note('host', start)
     cursor.skip(' ')
   } else cursor.at = start
-  return parseAddress(cursor, user, fields)
+  return parseAddress(cursor, user)
 }
 
 /** The address and what a debugging build appends; then the message must end. */
-function parseAddress(cursor: Cursor, user: string, fields: ParsedField[]): ParseResult {
-  const start = cursor.at
-  const text = cursor.take(IP_ADDRESS, 45)
-  const address = text === undefined ? undefined : parseLoggedAddress(text)
-  if (text === undefined || address === undefined) {
-    cursor.at = start
-    return cursor.fail('suspect', 'not a client address')
-  }
-  fields.push(cursor.field('address', text))
+function parseAddress(cursor: Cursor, user: string): ParseResult {
+  const address = takeAddress(cursor, 'address')
+  if (address === undefined) return cursor.fail('suspect', 'not a client address')
   if (!skipSourcePlace(cursor) || !cursor.ended) return cursor.fail('suspect', 'text after the address')
-  return { kind: 'login', login: { user, address, service: 'pop3' }, fields }
+  return { kind: 'login', login: { user, address, service: 'pop3' } }
 }
 
 /** ` [pop_log.c:244]`. */
 function skipSourcePlace(cursor: Cursor): boolean {
   if (!cursor.skip(' [')) return true
-  if (cursor.take(SOURCE_FILE, 40) === undefined || !cursor.skip(':')) return false
-  return cursor.take(DIGITS, 6) !== undefined && cursor.skip(']')
+  if (!cursor.pass(SOURCE_FILE, 40) || !cursor.skip(':')) return false
+  return cursor.pass(DIGITS, 6) && cursor.skip(']')
 }

@@ -14,6 +14,7 @@ const BYTE_ORDER_MARK = '\ufeff'
 
 /** The line whose version number stands at `at`; undefined where it is not of RFC 5424. */
 export function readStructuredLine(raw: string, at: number): LogLine | Unreadable | undefined {
+  if (raw[at] !== '1' || raw[at + 1] !== ' ') return undefined
   VERSION.lastIndex = at
   if (!VERSION.test(raw)) return undefined
   const time = readTime(raw, VERSION.lastIndex)

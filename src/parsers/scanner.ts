@@ -139,10 +139,10 @@ export class LoginScanner {
 
   #scanLine(chunk: Buffer, start: number, end: number, bits: number, info: ScanInfo, on: ScanHandler): void {
     const bytes = chunk.subarray(start, end)
-    const text = isAscii(bytes) ? bytes.toString('latin1') : bytes.toString('utf8')
-    const line: LogLine | Unreadable = isUtf8(bytes)
-      ? openLine(text, info.format)
-      : { unreadable: 'bytes that are not UTF-8', column: 0 }
+    const ascii = isAscii(bytes)
+    const text = bytes.toString(ascii ? 'latin1' : 'utf8')
+    const line: LogLine | Unreadable =
+      ascii || isUtf8(bytes) ? openLine(text, info.format) : { unreadable: 'bytes that are not UTF-8', column: 0 }
     const place = { offset: start, line: text }
     if ('unreadable' in line) this.#tellUnreadable(line, bits, place, on)
     else this.#parseLine(line, bits, place, info.newestMs, on)
@@ -228,11 +228,11 @@ export class LoginScanner {
     if ('unreadable' in line) {
       return { ...base, outcome: 'none', fields: [], reason: line.unreadable, column: line.column }
     }
-    const result = parser.parse(line)
+    const fields: ParsedField[] = []
+    const result = parser.parse(line, fields)
     if (result.kind === 'none') {
-      return { ...base, outcome: 'none', fields: [], reason: result.reason, column: result.column }
+      return { ...base, outcome: 'none', fields, reason: result.reason, column: result.column }
     }
-    const fields = 'fields' in result ? result.fields : []
     const column = line.raw.length
     if (result.kind !== 'login') return { ...base, outcome: result.kind, fields, column }
     const lastMs = this.#clock.lastMs
@@ -270,8 +270,9 @@ function isTold(parser: Parser, line: LogLine, result: Extract<ParseResult, { ki
 
 function toLogin(parser: Parser, parsed: ParsedLogin, atMs: number): Login {
   const { user, address, service, tls } = parsed
-  const login = { user, address, service, server: parser.id, atMs }
-  return tls === undefined ? login : { ...login, tls }
+  return tls === undefined
+    ? { user, address, service, server: parser.id, atMs }
+    : { user, address, service, server: parser.id, atMs, tls }
 }
 
 function rank(explanation: Explanation): number {

@@ -14,10 +14,9 @@ export interface TimeField {
 const MONTHS = 'JanFebMarAprMayJunJulAugSepOctNovDec'
 const DAYS_IN_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-const MONTH_TIME = /([A-Z][a-z]{2}) {1,2}(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))? /y
-const ISO_TIME = /(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)? /y
 const FULL_TIME = /(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=\d{4}-\d\d-\d\d )/y
 const FULL_ZONE = /(UTC|GMT|[A-Z]{2,5}|[+-]\d\d(?:\d\d)?) /y
+const NUMERIC_ZONE = /^([+-])(\d\d)(?::?(\d\d))?$/
 const TAI64N = /@(4[0-9a-f]{15})([0-9a-f]{8}) /y
 /** Label of the second 1970-01-01 00:00:00 UTC: TAI was 10 seconds ahead. (Leap seconds since then are left out, as multilog does.) */
 const TAI_EPOCH = 0x400000000000000an
@@ -30,8 +29,10 @@ export function readTime(raw: string, at: number): TimeField | undefined {
   return readMonthTime(raw, at) ?? readFullTime(raw, at)
 }
 
+type CivilTime = Extract<LogTime, { kind: 'civil' }>
+
 /** Unix milliseconds of a moment whose zone is known. `offsetMs` is local time minus UTC. */
-function absolute(civil: Extract<LogTime, { kind: 'civil' }>, offsetMs: number): LogTime {
+function absolute(civil: CivilTime, offsetMs: number): LogTime {
   const { year, month, day, hour, minute, second, millisecond } = civil
   return {
     kind: 'absolute',
@@ -39,43 +40,87 @@ function absolute(civil: Extract<LogTime, { kind: 'civil' }>, offsetMs: number):
   }
 }
 
-/** A civil time from its digits; undefined for a 31 June or a 25 o'clock. */
-export function civilTime(
-  year: string | undefined,
-  month: number,
-  day: string,
-  time: readonly (string | undefined)[],
-): Extract<LogTime, { kind: 'civil' }> | undefined {
-  const [hour, minute, second] = [Number(time[0]), Number(time[1]), Number(time[2])]
-  const dayOfMonth = Number(day)
+/** The number of `count` digits at `at`, or -1 where there are not so many. */
+function digits(raw: string, at: number, count: number): number {
+  let number = 0
+  for (let i = at; i < at + count; i++) {
+    const digit = raw.charCodeAt(i) - 48
+    if (!(digit >= 0 && digit <= 9)) return -1
+    number = number * 10 + digit
+  }
+  return number
+}
+
+/** Reads `13:35:56` and a fraction, as many digits as there are. */
+class ClockReader {
+  hour = 0
+  minute = 0
+  second = 0
+  millisecond = 0
+
+  /** Returns the column behind, or -1. */
+  read(raw: string, at: number): number {
+    this.hour = digits(raw, at, 2)
+    this.minute = digits(raw, at + 3, 2)
+    this.second = digits(raw, at + 6, 2)
+    if (raw[at + 2] !== ':' || raw[at + 5] !== ':' || this.hour < 0 || this.minute < 0 || this.second < 0) return -1
+    if (this.hour > 23 || this.minute > 59 || this.second > 60) return -1
+    return this.#readFraction(raw, at + 8)
+  }
+
+  #readFraction(raw: string, at: number): number {
+    this.millisecond = 0
+    if (raw[at] !== '.' && raw[at] !== ',') return at
+    let end = at + 1
+    while (end <= at + 9 && digits(raw, end, 1) >= 0) {
+      if (end <= at + 3) this.millisecond += digits(raw, end, 1) * 10 ** (at + 3 - end)
+      end++
+    }
+    return end === at + 1 ? -1 : end
+  }
+}
+
+const clock = new ClockReader()
+
+/** A civil time of the given day and of the clock just read; undefined for a 31 June. */
+function civilTime(year: number | undefined, month: number, day: number): CivilTime | undefined {
   const longest = DAYS_IN_MONTH[month - 1]
-  if (longest === undefined || dayOfMonth < 1 || dayOfMonth > longest) return undefined
-  if (hour > 23 || minute > 59 || second > 60) return undefined
-  const millisecond = time[3] === undefined ? 0 : Number(time[3].padEnd(3, '0').slice(0, 3))
-  const civil = { kind: 'civil' as const, month, day: dayOfMonth, hour, minute, second, millisecond }
-  return year === undefined ? civil : { ...civil, year: Number(year) }
+  if (longest === undefined || day < 1 || day > longest) return undefined
+  const { hour, minute, second, millisecond } = clock
+  return year === undefined
+    ? { kind: 'civil', month, day, hour, minute, second, millisecond }
+    : { kind: 'civil', year, month, day, hour, minute, second, millisecond }
 }
 
+/** `Nov  2 13:35:56 `, `Nov 2 ...`, `Nov 22 2026 ...`. */
 function readMonthTime(raw: string, at: number): TimeField | undefined {
-  MONTH_TIME.lastIndex = at
-  const match = MONTH_TIME.exec(raw)
-  if (match === null) return undefined
-  const end = MONTH_TIME.lastIndex
-  const index = MONTHS.indexOf(match[1] as string)
-  if (index < 0 || index % 3 !== 0) return undefined
-  const time = civilTime(match[3], index / 3 + 1, match[2] as string, [match[4], match[5], match[6], match[7]])
-  return time === undefined ? undefined : { time, end, style: 'month' }
+  const index = MONTHS.indexOf(raw.slice(at, at + 3))
+  if (index < 0 || index % 3 !== 0 || raw[at + 3] !== ' ') return undefined
+  let end = at + (raw[at + 4] === ' ' ? 5 : 4)
+  const wide = digits(raw, end, 2)
+  const day = wide < 0 ? digits(raw, end, 1) : wide
+  end += wide < 0 ? 1 : 2
+  if (day < 0 || raw[end] !== ' ') return undefined
+  const year = raw[end + 5] === ' ' ? digits(raw, end + 1, 4) : -1
+  if (year >= 0) end += 5
+  end = clock.read(raw, end + 1)
+  if (end < 0 || raw[end] !== ' ') return undefined
+  const time = civilTime(year < 0 ? undefined : year, index / 3 + 1, day)
+  return time === undefined ? undefined : { time, end: end + 1, style: 'month' }
 }
 
+/** `2026-11-22T13:35:56.544Z `, with a blank for the T, without a zone. */
 function readIsoTime(raw: string, at: number): TimeField | undefined {
-  ISO_TIME.lastIndex = at
-  const match = ISO_TIME.exec(raw)
-  if (match === null) return undefined
-  const end = ISO_TIME.lastIndex
-  const time = civilTime(match[1], Number(match[2]), match[3] as string, [match[4], match[5], match[6], match[7]])
-  if (time === undefined) return undefined
-  const offsetMs = match[8] === undefined ? undefined : zoneOffsetMs(match[8])
-  return { time: offsetMs === undefined ? time : absolute(time, offsetMs), end, style: 'iso' }
+  const [year, month, day] = [digits(raw, at, 4), digits(raw, at + 5, 2), digits(raw, at + 8, 2)]
+  if (raw[at + 4] !== '-' || raw[at + 7] !== '-' || year < 0) return undefined
+  if (raw[at + 10] !== 'T' && raw[at + 10] !== ' ') return undefined
+  const zoneStart = clock.read(raw, at + 11)
+  if (zoneStart < 0) return undefined
+  const end = raw.indexOf(' ', zoneStart)
+  const offsetMs = end === zoneStart ? undefined : zoneOffsetMs(raw.slice(zoneStart, end))
+  const time = civilTime(year, month, day)
+  if (time === undefined || end < 0 || (offsetMs === undefined && end > zoneStart)) return undefined
+  return { time: offsetMs === undefined ? time : absolute(time, offsetMs), end: end + 1, style: 'iso' }
 }
 
 /** `Sun 2026-11-22 15:19:02 UTC `; a zone of letters other than UTC is that of the host, as in RFC 3164. */
@@ -92,13 +137,13 @@ function readFullTime(raw: string, at: number): TimeField | undefined {
   return { time, end: FULL_ZONE.lastIndex, style: 'month' }
 }
 
-/** Milliseconds of `Z`, `+0200`, `+02:00` or `+02`; undefined for a zone of letters. */
+/** Milliseconds of `Z`, `+0200`, `+02:00` or `+02`; undefined for anything else. */
 function zoneOffsetMs(zone: string): number | undefined {
-  if (zone === 'Z') return 0
-  const sign = zone[0] === '-' ? -1 : zone[0] === '+' ? 1 : undefined
-  if (sign === undefined) return undefined
-  const digits = zone.slice(1).replace(':', '').padEnd(4, '0')
-  return sign * (Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2))) * 60_000
+  if (zone === 'Z' || zone === '+00:00') return 0
+  const match = NUMERIC_ZONE.exec(zone)
+  if (match === null) return undefined
+  const minutes = Number(match[2]) * 60 + Number(match[3] ?? 0)
+  return (match[1] === '-' ? -minutes : minutes) * 60_000
 }
 
 function readTai64n(raw: string, at: number): TimeField | undefined {

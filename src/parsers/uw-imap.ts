@@ -3,8 +3,8 @@
  * The server cuts each field after 80 characters. Left out: anonymous and pre-authenticated sessions, logins passed on to another host.
  */
 import type { LogLine } from '../core/log-line.ts'
-import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME, IP_ADDRESS } from './cursor.ts'
-import { parseLoggedAddress } from './logged-address.ts'
+import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from './cursor.ts'
+import { takeAddress } from './logged-address.ts'
 import type { ParsedField, ParseResult, Parser } from './parser.ts'
 import { foreign, forged, senderMismatch } from './sender.ts'
 
@@ -28,56 +28,54 @@ export const uwImap: Parser = {
   title: TITLE,
   literals: ['Login user=', 'Authenticated user=', 'Auth user=', 'APOP user='],
   forgeryMarks: ['Login user='],
+  sample: [
+    'Nov 22 14:20:04 mx1 ipop3d[290]: Login user=carol host=roaming.example.com [::ffff:203.0.113.42] nmsgs=1/1',
+  ],
   parse,
 }
 
-function parse(line: LogLine): ParseResult {
+function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const service = SERVICES.get(line.program)
   if (service === undefined) return foreign(TITLE, line)
   const misfit = senderMismatch(line, PROCESSES)
   if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line)
+  const cursor = new Cursor(line, fields)
   if (cursor.skipOneOf(VERBS) === undefined || !cursor.skip(' user=')) {
     return cursor.fail(cursor.text.startsWith('Login') ? 'ordinary' : 'suspect', 'not a success line')
   }
+  const start = cursor.at
   const user = cursor.take(USER, CUT_LENGTH - 1)
   if (user === undefined) return cursor.fail('suspect', 'no user name, or one that may be cut')
+  cursor.note('user', start)
   return parseHost(cursor, user, service)
 }
 
 /** `host=name [198.51.100.7]` or `host=[198.51.100.7]`; the name is the client's, the address the kernel's. */
 function parseHost(cursor: Cursor, user: string, service: 'pop3' | 'imap'): ParseResult {
-  const fields: ParsedField[] = [cursor.field('user', user)]
-  if (cursor.skip(' auth=') && cursor.take(USER, CUT_LENGTH - 1) === undefined) {
+  if (cursor.skip(' auth=') && !cursor.pass(USER, CUT_LENGTH - 1)) {
     return cursor.fail('suspect', 'no name after auth=')
   }
   if (!cursor.skip(' host=')) return cursor.fail('suspect', 'no host= after the user name')
   const start = cursor.at
   const host = cursor.take(HOST_NAME, CUT_LENGTH - 1)
-  if (host !== undefined) fields.push(cursor.field('host', host))
+  if (host !== undefined) cursor.note('host', start)
   if (!cursor.skip(host === undefined ? '[' : ' [')) {
     return cursor.fail(host === 'UNKNOWN' ? 'ordinary' : 'suspect', 'no address in brackets')
   }
-  const addressStart = cursor.at
-  const text = cursor.take(IP_ADDRESS, 45)
-  const address = text === undefined ? undefined : parseLoggedAddress(text)
-  if (text === undefined || address === undefined) {
-    cursor.at = addressStart
-    return cursor.fail('suspect', 'not a client address')
-  }
-  fields.push(cursor.field('address', text))
+  const address = takeAddress(cursor, 'address')
+  if (address === undefined) return cursor.fail('suspect', 'not a client address')
   if (!cursor.skip(']')) return cursor.fail('suspect', 'the address does not end here')
   if (cursor.at - start >= CUT_LENGTH) return cursor.fail('suspect', 'the host field may be cut')
   if (!skipTrailer(cursor) || !cursor.ended) return cursor.fail('suspect', 'text after the address')
-  return { kind: 'login', login: { user, address, service }, fields }
+  return { kind: 'login', login: { user, address, service } }
 }
 
 /** ` nmsgs=1/2` and ` no mailbox` (ipop3d), ` mech=PLAIN` (imapd), or nothing. */
 function skipTrailer(cursor: Cursor): boolean {
   if (cursor.skip(' nmsgs=')) {
-    return cursor.take(DIGITS, 20) !== undefined && cursor.skip('/') && cursor.take(DIGITS, 20) !== undefined
+    return cursor.pass(DIGITS, 20) && cursor.skip('/') && cursor.pass(DIGITS, 20)
   }
-  if (cursor.skip(' mech=')) return cursor.take(MECHANISM, CUT_LENGTH) !== undefined
+  if (cursor.skip(' mech=')) return cursor.pass(MECHANISM, CUT_LENGTH)
   cursor.skip(' no mailbox')
   return true
 }
