@@ -84,6 +84,16 @@ export class LineBuffer {
     }
   }
 
+  /** Takes in `bytes` of any length and gives the runs of whole lines; each is valid until the next is asked for. */
+  *push(bytes: Buffer): Generator<Buffer> {
+    for (let at = 0; at < bytes.length; ) {
+      const count = bytes.copy(this.space(), 0, at)
+      this.filled(count)
+      at += count
+      for (let run = this.take(); run !== undefined; run = this.take()) yield run
+    }
+  }
+
   /** True where `take` would give something more (or begin to skip). */
   get hasMore(): boolean {
     return this.heldBytes > this.maxLineBytes || this.#bytes.subarray(this.#start, this.#end).includes(LF)

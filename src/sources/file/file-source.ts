@@ -84,9 +84,10 @@ class FileFollower {
     try {
       await this.#start(from)
       while (!this.#signal.aborted) {
-        if (this.#old !== undefined) yield* this.#readOld(this.#old)
+        const late = this.#old === undefined ? false : yield* this.#readOld(this.#old)
+        if (await this.#rotatedWhileEmpty()) continue
         const progressed = this.#current === undefined ? false : yield* this.#readCurrent(this.#current)
-        if (progressed || this.#signal.aborted) continue
+        if (late || progressed || this.#signal.aborted) continue
         if (yield* this.#advance()) continue
         if (await this.#lookAtPath()) continue
         if (!this.#toldCaughtUp) yield this.#nothing(from)
@@ -109,8 +110,10 @@ class FileFollower {
     if (live === undefined) this.#tellTrouble('missing', `${path} does not exist; waiting for it`)
     const position = decodePosition(from)
     this.#lastMark = position?.current
-    if (position?.old !== undefined) await this.#queueOld(position.old)
-    await this.#queue({ live, mark: position?.current, situation: 'resume' })
+    // A file that was empty has no fingerprint: it is found again as the successor of the one before it.
+    const wasEmpty = position?.current.fingerprintBytes === 0 && position.old !== undefined
+    if (position?.old !== undefined && !wasEmpty) await this.#queueOld(position.old)
+    await this.#queue({ live, mark: wasEmpty ? position.old : position?.current, situation: 'resume' })
     this.#current = this.#next.shift()
   }
 
@@ -166,18 +169,19 @@ class FileFollower {
     return true
   }
 
-  /** Late lines of the predecessor; closes it when it has been quiet for long enough. */
-  async *#readOld(reader: LineReader): AsyncGenerator<SourceChunk> {
+  /** Late lines of the predecessor, true where there were some; closes it when it has been quiet for long enough. */
+  async *#readOld(reader: LineReader): AsyncGenerator<SourceChunk, boolean> {
     const result = await this.#read(reader)
     const nowMs = this.#options.clock.now()
     if (result.kind === 'lines') {
       this.#oldQuietSinceMs = nowMs
       yield await this.#chunk(reader, result.bytes, false)
-      return
+      return true
     }
     const successorWritten = (this.#current?.mark().offset ?? 0) > 0
     const quiet = nowMs - this.#oldQuietSinceMs >= this.#lingerMs
     if (result.kind === 'changed' || (quiet && successorWritten)) await this.#closeOld()
+    return false
   }
 
   /** Moves on to the next file of the queue; the one that was read so far may still get late lines. */
@@ -188,8 +192,7 @@ class FileFollower {
         yield await this.#chunk(this.#old, result.bytes, false)
       await this.#closeOld()
     }
-    if (this.#current?.gzip === false) this.#old = this.#current
-    else await this.#current?.close()
+    this.#old = this.#current
     this.#oldQuietSinceMs = this.#options.clock.now()
     this.#current = this.#next.shift()
     this.#toldCaughtUp = false
@@ -220,6 +223,27 @@ class FileFollower {
       this.#absent(error)
       return false
     }
+  }
+
+  /** An empty file shows no change when it was filled, copied and emptied between two looks: then a copy lies after its predecessor. */
+  async #rotatedWhileEmpty(): Promise<boolean> {
+    const current = this.#current
+    if (this.#old === undefined || current === undefined || current !== this.#live) return false
+    if (current.mark().fingerprintBytes > 0) return false
+    const live = await openLogFile(this.#options.path).catch(() => undefined)
+    if (live === undefined) return false
+    const request: PlanRequest = { ...this.#request(live), mark: this.#old.mark(), situation: 'held' }
+    const { predecessors } = await planReading(request)
+    if (predecessors.length === 0) {
+      await live.handle.close()
+      return false
+    }
+    this.#next.push(...predecessors.map((planned) => this.#reader(planned)))
+    this.#live = this.#reader({ file: live, head: live.head, offset: 0 })
+    this.#next.push(this.#live)
+    this.#current = this.#next.shift()
+    await current.close()
+    return true
   }
 
   /** Puts the file that has the name now into the queue; one that is open already (a link switched back) is gone on with. */

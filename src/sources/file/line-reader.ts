@@ -97,7 +97,6 @@ export class LineReader {
   readonly path: string
   readonly dev: string
   readonly ino: string
-  readonly gzip: boolean
   readonly #handle: FileHandle
   readonly #lines: LineBuffer
   readonly #scratch = Buffer.alloc(fingerprintLength)
@@ -114,7 +113,6 @@ export class LineReader {
     this.path = file.path
     this.dev = file.dev
     this.ino = file.ino
-    this.gzip = file.gzip
     this.#handle = file.handle
     this.#head = head
     this.#fingerprint = fingerprintOf(head)
