@@ -1,0 +1,187 @@
+/** Every sample line must give exactly what stands above it, from all parsers at once; so must a corpus of further lines, if there is one. */
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Login } from '../core/login.ts'
+import type { ChunkFormat } from '../sources/source.ts'
+import { parsers } from './index.ts'
+import { parserSamples } from './samples.ts'
+import { LoginScanner } from './scanner.ts'
+
+const NEWEST_MS = Date.UTC(2026, 10, 23)
+const ATTACKER = '6.6.6.6'
+
+function newScanner(): LoginScanner {
+  return new LoginScanner({ parsers, timezone: 'UTC' })
+}
+
+function scan(lines: readonly (string | Buffer)[], format: ChunkFormat, scanner = newScanner()): Login[] {
+  const logins: Login[] = []
+  const chunk = Buffer.concat(lines.flatMap((line) => [Buffer.from(line), Buffer.from('\n')]))
+  scanner.scan(chunk, { format, newestMs: NEWEST_MS }, { login: (login) => logins.push(login), rejected: () => {} })
+  return logins
+}
+
+function inShort(logins: readonly Login[]) {
+  return logins.map(({ user, address, service }) => ({ user, ip: address, service }))
+}
+
+describe.each(parsers.map(({ id }) => id))('samples of %s', (id) => {
+  const samples = parserSamples(id)
+
+  it.each(samples.map((sample) => [`${sample.comment}: ${sample.lines.at(-1)?.slice(0, 120)}`, sample] as const))(
+    '%s',
+    (_name, { lines, format, expect: wanted }) => {
+      expect(inShort(scan(lines, format))).toEqual(wanted === null ? [] : [wanted])
+    },
+  )
+
+  it('give the same in one chunk as line by line', () => {
+    const lines = samples.filter(({ format }) => format === 'lines').flatMap((sample) => sample.lines)
+    const scanner = newScanner()
+    const oneByOne = lines.flatMap((line) => scan([line], 'lines', scanner))
+    expect(inShort(scan(lines, 'lines'))).toEqual(inShort(oneByOne))
+  })
+
+  it('hold a sample that is recognized, as formats shows it', () => {
+    const parser = parsers.find((candidate) => candidate.id === id)
+    expect(scan(parser?.sample ?? [], 'lines').map(({ server }) => server)).toEqual([id])
+  })
+})
+
+describe('mutated samples', () => {
+  const all = parsers.flatMap(({ id }) => parserSamples(id)).filter(({ format }) => format === 'lines')
+  const forged = all.filter(({ lines }) => lines.some((line) => line.includes(ATTACKER)))
+  const lineOf = (samples: typeof all) => fc.constantFrom(...samples).map(({ lines }) => lines.at(-1) as string)
+
+  it('never throw, and never name an address that is not in the line', () => {
+    const noise = fc.string({ unit: 'binary', maxLength: 12 })
+    fc.assert(
+      fc.property(lineOf(all), fc.nat(400), fc.nat(40), noise, (line, at, cut, text) => {
+        const mutated = line.slice(0, at) + text + line.slice(at + cut)
+        for (const login of scan([mutated], 'lines')) expect(addressTexts(mutated)).toContain(login.address)
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  it('never give the attacker what he asks for by cutting his own text out of a line', () => {
+    fc.assert(
+      fc.property(lineOf(forged), fc.nat(200), fc.nat(6), (line, keep, blanks) => {
+        const start = line.indexOf(ATTACKER)
+        const mutated = line.slice(0, start + ATTACKER.length) + ' '.repeat(blanks) + line.slice(line.length - keep)
+        const before = line.slice(0, start)
+        if (/(?:rip=|\[|at \(h\) )$/.test(before)) return // a line cut behind a true-looking field is another line
+        expect(scan([mutated], 'lines').map(({ address }) => address)).not.toContain(ATTACKER)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  /** Every text in a line that is an address, in the form that logins have. */
+  function addressTexts(line: string): string[] {
+    const candidates = line.match(/[0-9a-fA-F:.]{2,45}/g) ?? []
+    return candidates.flatMap((text) => {
+      const probe = `Nov 22 14:20:04 mx1 imapd[1]: Login user=a host=[${text}]`
+      return scan([probe], 'lines').map(({ address }) => address)
+    })
+  }
+})
+
+describe('a user name cannot become an address', () => {
+  const hostile = fc
+    .array(
+      fc.constantFrom(
+        'x',
+        '>',
+        '<',
+        ', ',
+        'rip=',
+        ATTACKER,
+        ' [',
+        ']',
+        'user=<',
+        'session=<',
+        'lip=',
+        '" at (',
+        ') ',
+        ' host=',
+        'a',
+        '=',
+        '"',
+      ),
+      {
+        minLength: 1,
+        maxLength: 16,
+      },
+    )
+    .map((parts) => parts.join(''))
+  const shapes: readonly ((name: string) => string)[] = [
+    (name) =>
+      `Nov 22 14:00:00 m dovecot: imap-login: Login: user=<${name}>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1, mpid=1, session=<abc>`,
+    (name) => `Nov 22 14:00:00 m dovecot: pop3-login: Logged in: user=<${name}>, rip=198.51.100.7, lip=192.0.2.1`,
+    (name) => `Nov 22 14:00:00 m dovecot: pop3-login: Login: rip=198.51.100.7, lip=192.0.2.1, user=<${name}>`,
+    (name) => `Nov 22 14:00:00 pop3-login: Info: Login: user=<${name}>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1`,
+    (name) => `Nov 22 14:00:00 m imap-login: Login: ${name} [198.51.100.7]`,
+    (name) => `Nov 22 14:00:00 m popper[1]: (v4.0.5) POP login by user "${name}" at (h.example) 198.51.100.7`,
+    (name) => `Nov 22 14:00:00 m popper[1]: (v4.0.5) POP login by user "alice" at (${name}) 198.51.100.7`,
+    (name) => `Nov 22 14:00:00 m popper[1]: Stats: ${name} 0 0 0 0 h.example 198.51.100.7`,
+    (name) => `Nov 22 14:00:00 m popper[1]: Stats: alice 0 0 0 0 ${name} 198.51.100.7`,
+    (name) => `Nov 22 14:00:00 m ipop3d[1]: Login user=${name} host=h.example [198.51.100.7] nmsgs=0/0`,
+    (name) => `Nov 22 14:00:00 m ipop3d[1]: Login user=alice host=${name} [198.51.100.7] nmsgs=0/0`,
+    (name) => `Nov 22 14:00:00 m popa3d[1]: Authentication passed for ${name} -- [198.51.100.7]`,
+    (name) =>
+      `Nov 22 14:00:00 m sm-mta[1]: from=${name}POP login by user "admin" at (h) ${ATTACKER}, relay=[${ATTACKER}]`,
+  ]
+
+  it.each(shapes.map((shape) => [shape('NAME'), shape] as const))('%s', (_line, shape) => {
+    fc.assert(
+      fc.property(hostile, (name) => {
+        for (const login of scan([shape(name)], 'lines')) expect(login.address).toBe('198.51.100.7')
+      }),
+      { numRuns: 1500 },
+    )
+  })
+})
+
+interface CorpusRecord {
+  readonly id: string
+  readonly policy: 'must' | 'may' | 'unfixable'
+  readonly format: string
+  readonly server: string
+  readonly line: string
+  readonly line_b64?: string
+  readonly context?: readonly string[]
+  readonly expect: { readonly user: string; readonly ip: string; readonly service: string } | null
+  readonly forbid?: readonly string[]
+}
+
+/** Servers whose lines these parsers must know; all others are noise to them. */
+const OUR_SERVERS = new Set(['dovecot', 'qpopper', 'uw-imap', 'popa3d', 'popper', 'spoof', 'multi'])
+const corpusFile = process.env.POPAUTHD_CORPUS
+
+describe('the corpus that POPAUTHD_CORPUS names', () => {
+  it.skipIf(corpusFile === undefined)('is met (skipped unless POPAUTHD_CORPUS names a login-lines.jsonl)', () => {
+    const records = readFileSync(corpusFile as string, 'utf8')
+      .trim()
+      .split('\n')
+    const wrong = records.map((text) => JSON.parse(text) as CorpusRecord).filter((record) => !isMet(record))
+    expect(wrong.map(({ id, line }) => `${id} ${line.slice(0, 200)}`)).toEqual([])
+  })
+
+  function isMet(record: CorpusRecord): boolean {
+    if (record.policy === 'unfixable') return true
+    const format = record.format === 'journald-json' ? 'journal-json' : 'lines'
+    const scanner = newScanner()
+    scan(record.context ?? [], format, scanner)
+    const last = record.line_b64 === undefined ? record.line : Buffer.from(record.line_b64, 'base64')
+    const logins = scan([last], format, scanner)
+    if (logins.some(({ address }) => record.forbid?.includes(address))) return false
+    const [login] = logins
+    if (login === undefined) return record.expect === null || record.policy === 'may' || !OUR_SERVERS.has(record.server)
+    if (record.expect === null) return record.policy === 'may'
+    const { user, ip, service } = record.expect
+    const sameService = service === 'any' || service === login.service
+    return logins.length === 1 && login.user === user && login.address === ip && sameService
+  }
+})
