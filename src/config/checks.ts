@@ -51,7 +51,7 @@ const groups: Check = (values, { groupFile }) =>
   (['control.group', 'socketmap.group'] as const).flatMap((option) => {
     const name = values[option]
     if (name === undefined || groupId(name, groupFile) !== undefined) return []
-    return problem(option, `this host has no group ${describe(name)}; create it, or name one that ${groupFile} has`)
+    return problem(option, `this host has no group ${describe(name)}; create it, or name one that 'getent group' shows`)
   })
 
 const modes: Check = (values) => {

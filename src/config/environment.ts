@@ -26,7 +26,8 @@ export function fromEnvironment(env: Readonly<Record<string, string | undefined>
   const found = new Map<OptionPath, RawOption>()
   const warnings: Problem[] = []
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith('POPAUTHD_') || name === CONFIG_VARIABLE || text === undefined) continue
+    if (!name.startsWith('POPAUTHD_') || text === undefined) continue
+    if (name === CONFIG_VARIABLE || name.startsWith('POPAUTHD_TEST_')) continue
     const path = variables.get(name)
     if (path === undefined) warnings.push({ where: name, path: '', text: unknownVariable(name) })
     else found.set(path, { raw: options[path].shape.fromText?.(text), where: () => name })

@@ -1,13 +1,28 @@
-/** Groups of this host, by the text of the group database (group(5)); Node has no getgrnam. Groups that only a directory service knows go by number. */
+/** Groups of this host by name: the group database (group(5)), then, for those of a directory service, getent(1). Node has no getgrnam. */
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
-/** The numeric id of a group's name (or of a number, taken as it is); undefined where the file does not have it or cannot be read. */
-export function groupId(name: string, groupFile = '/etc/group'): number | undefined {
+const GROUP_FILE = '/etc/group'
+const GETENT_MS = 5000
+
+/** The numeric id of a group's name (or of a number, taken as it is); undefined where this host has none. Another `groupFile` is asked alone. */
+export function groupId(name: string, groupFile = GROUP_FILE): number | undefined {
   if (/^\d{1,10}$/.test(name)) return Number(name)
+  const found = findGroup(textOf(groupFile), name)
+  if (found !== undefined || groupFile !== GROUP_FILE) return found
+  const asked = spawnSync('getent', ['group', '--', name], {
+    encoding: 'utf8',
+    timeout: GETENT_MS,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  return findGroup(asked.stdout ?? '', name)
+}
+
+function textOf(file: string): string {
   try {
-    return findGroup(readFileSync(groupFile, 'utf8'), name)
+    return readFileSync(file, 'utf8')
   } catch {
-    return undefined
+    return ''
   }
 }
 

@@ -1,5 +1,6 @@
 /** The kinds of single values that options take: how each is read, described, and told to editors (JSON Schema). */
 import { isAbsolute, normalize, resolve } from 'node:path'
+import { LONGEST_SOCKET_PATH } from '../lib/unix-socket.ts'
 import { Faults, fault, nearest } from './problem.ts'
 
 /** A JSON Schema fragment (draft 2020-12). */
@@ -84,9 +85,6 @@ export const absolutePath: Shape<string> = {
     return normalize(raw).replace(/(?<=.)\/+$/, '')
   },
 }
-
-/** Longest Unix socket path in bytes: sun_path of the system, less its final NUL. */
-export const LONGEST_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 
 /** The path of a Unix socket: absolute, and short enough for the system (unix(7)). */
 export const socketPath: Shape<string> = {
