@@ -1,0 +1,98 @@
+/** Replaces a file as a whole, keeping owner, group and mode: staged beside it, synced, then renamed. */
+import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { PublishError, reasonOf } from '../../errors.ts'
+import { syncDirectory } from '../../lib/atomic-file.ts'
+
+/** A file written beside its target, not yet in force. */
+export interface StagedFile {
+  /** Where it lies now. */
+  readonly path: string
+  /** Renames it over the target and syncs the directory. @throws {PublishError} */
+  commit(): Promise<void>
+  /** Removes it; harmless after a commit. */
+  discard(): Promise<void>
+}
+
+/**
+ * Writes `content` (each character a byte: Latin-1) beside `path` (through symbolic links) under the fixed name `*.popauthd-new`; a stale one of an earlier run is removed.
+ * `newFileMode` is for a target that does not exist. The caller makes sure that nobody else stages the same file.
+ * @throws {PublishError}
+ */
+export async function stageFile(path: string, content: Iterable<string>, newFileMode: number): Promise<StagedFile> {
+  const target = await realTarget(path)
+  const staged = `${target}.popauthd-new`
+  const discard = () => unlink(staged).catch(() => {})
+  try {
+    await discard()
+    const file = await open(staged, 'wx', 0o600)
+    try {
+      for (const piece of content) await file.writeFile(piece, 'latin1')
+      await keepRights(file, target, newFileMode)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    await discard()
+    throw error instanceof PublishError ? error : cannotWrite(path, error)
+  }
+  return { path: staged, discard, commit: () => commit(staged, target) }
+}
+
+async function commit(staged: string, target: string): Promise<void> {
+  try {
+    await rename(staged, target)
+    await syncDirectory(dirname(target))
+  } catch (error) {
+    throw cannotWrite(target, error)
+  }
+}
+
+/** Stages and commits in one step. @throws {PublishError} */
+export async function replaceFile(path: string, content: Iterable<string>, newFileMode: number): Promise<void> {
+  await (await stageFile(path, content, newFileMode)).commit()
+}
+
+/** Where `path` leads when it is a symbolic link; itself where nothing is there yet. @throws {PublishError} */
+export async function realTarget(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path
+    throw cannotWrite(path, error)
+  }
+}
+
+/** Gives `file` owner, group and mode of `target`, or `newFileMode` (undefined: as it is) where there is no target. @throws {PublishError} */
+export async function keepRights(file: FileHandle, target: string, newFileMode: number | undefined): Promise<void> {
+  const old = await stat(target).catch(() => undefined)
+  if (old === undefined) {
+    if (newFileMode !== undefined) await file.chmod(newFileMode)
+    return
+  }
+  const now = await file.stat()
+  try {
+    if (now.uid !== old.uid || now.gid !== old.gid) await file.chown(old.uid, old.gid)
+    await file.chmod(old.mode & 0o7777)
+  } catch (error) {
+    throw new PublishError(`cannot keep owner and group (${old.uid}:${old.gid}) of ${target}: ${reasonOf(error)}`, {
+      retryable: true,
+      mend: `give the file to the user popauthd runs as, or run popauthd as its owner`,
+      cause: error,
+    })
+  }
+}
+
+/** The error for a file that cannot be replaced. */
+export function cannotWrite(path: string, error: unknown): PublishError {
+  const mends: Record<string, string> = {
+    ENOENT: `make the directory ${dirname(path)}, owned by the user popauthd runs as and writable for nobody else`,
+    EACCES: `the directory ${dirname(path)} must be writable for the user popauthd runs as`,
+    EROFS: `add ${dirname(path)} to ReadWritePaths= of the service, or choose another place`,
+    ENOSPC: 'make room; the map stays as it was until then',
+  }
+  const mend = mends[(error as NodeJS.ErrnoException).code ?? '']
+  const message = `cannot write ${path}: ${reasonOf(error)}`
+  return new PublishError(message, { retryable: true, cause: error, ...(mend === undefined ? {} : { mend }) })
+}

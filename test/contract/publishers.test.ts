@@ -1,0 +1,166 @@
+// What every publisher must do, whatever it writes: hold exactly the table's clients after each call, and leave the copy alone when it fails.
+import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Authorization, TableChange } from '../../src/core/authorization.ts'
+import { type ClientAddress, parseClientAddress } from '../../src/core/client-address.ts'
+import { ManualClock } from '../../src/lib/clock.ts'
+import type { Publisher } from '../../src/publishers/publisher.ts'
+import { SendmailAccessPublisher } from '../../src/publishers/sendmail-access/sendmail-access-publisher.ts'
+import { mapTools } from '../support/makemap.ts'
+
+/** A publisher that writes into `directory`, and the addresses that its copy lets relay. */
+interface Subject {
+  readonly publisher: Publisher
+  readonly read: () => Promise<string[]>
+}
+
+const subjects: Record<string, (directory: string, clock: ManualClock) => Promise<Subject>> = {
+  'sendmail access map, hash': (directory, clock) => sendmailAccess(directory, clock, 'hash'),
+  'sendmail access map, without editmap': (directory, clock) => sendmailAccess(directory, clock, 'hash', false),
+}
+
+async function sendmailAccess(directory: string, clock: ManualClock, mapType: string, edits = true): Promise<Subject> {
+  const tools = await mapTools(directory)
+  const path = join(directory, 'access')
+  const publisher = new SendmailAccessPublisher({
+    config: {
+      enabled: true,
+      path,
+      mapType,
+      makemapCommand: tools.makemapCommand,
+      editmapCommand: edits ? tools.editmapCommand : [],
+      taggedKeys: true,
+      gatherMilliseconds: 0,
+      writeInfo: true,
+    },
+    always: [],
+    ipv6Prefix: 128,
+    clock,
+    isKnown: () => false,
+    notice: () => {},
+  })
+  const read = async () => {
+    const keys = (await tools.dump(path)).map((line) => line.replace(/^connect:(ipv6:)?(.*) RELAY$/, '$2'))
+    return keys.map((key) => parseClientAddress(key) ?? expect.fail(`not an address: ${key}`)).sort()
+  }
+  return { publisher, read }
+}
+
+const address = (text: string) => parseClientAddress(text) as ClientAddress
+const login = (user: string, lastMs: number) => ({
+  user,
+  lastMs,
+  firstMs: lastMs,
+  service: 'pop3' as const,
+  server: 'test',
+  refused: false,
+})
+const authorization = (text: string): Authorization => ({
+  address: address(text),
+  reason: 'login',
+  users: [login('alice', 1_700_000_000_000)],
+})
+const change = (kind: TableChange['kind'], text: string): TableChange => ({
+  kind,
+  address: address(text),
+  atMs: 1_700_000_000_000,
+  reason: 'login',
+  user: 'alice',
+})
+
+describe.each(Object.entries(subjects))('publisher %s', (_name, make) => {
+  let directory: string
+  let subject: Subject
+  const signal = new AbortController().signal
+  const table = new Set<string>()
+  const all = () => [...table].map(authorization)
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'popauthd-'))
+    table.clear()
+    subject = await make(directory, new ManualClock(1_700_000_000_000))
+  })
+  afterEach(async () => {
+    await subject.publisher[Symbol.asyncDispose]()
+    await rm(directory, { recursive: true })
+  })
+
+  async function publish(...changes: TableChange[]): Promise<void> {
+    for (const { kind, address } of changes) kind === 'ended' ? table.delete(address) : table.add(address)
+    await subject.publisher.publish(changes, all, signal)
+  }
+
+  it('makes an empty copy of an empty table', async () => {
+    await subject.publisher.resync(all, signal)
+    expect(await subject.read()).toEqual([])
+  })
+
+  it('holds what was granted until it ended', async () => {
+    await subject.publisher.resync(all, signal)
+    await publish(change('granted', '192.0.2.1'), change('granted', '2001:db8::1'))
+    expect(await subject.read()).toEqual(['192.0.2.1', '2001:db8::1'])
+    await publish(change('extended', '192.0.2.1'))
+    await publish(change('ended', '192.0.2.1'), change('granted', '192.0.2.2'))
+    expect(await subject.read()).toEqual(['192.0.2.2', '2001:db8::1'])
+  })
+
+  it('takes the same changes twice without harm', async () => {
+    await subject.publisher.resync(all, signal)
+    for (const _ of [1, 2]) await publish(change('granted', '192.0.2.1'), change('granted', '192.0.2.2'))
+    for (const _ of [1, 2]) await publish(change('ended', '192.0.2.1'))
+    expect(await subject.read()).toEqual(['192.0.2.2'])
+  })
+
+  it('begins with the whole table where no resync came first', async () => {
+    table.add('192.0.2.9')
+    await publish(change('granted', '192.0.2.1'))
+    expect(await subject.read()).toEqual(['192.0.2.1', '192.0.2.9'])
+  })
+
+  it('is made equal to the table by a resync, whatever it held', async () => {
+    await publish(change('granted', '192.0.2.1'), change('granted', '192.0.2.2'))
+    table.clear()
+    table.add('192.0.2.3')
+    await subject.publisher.resync(all, signal)
+    expect(await subject.read()).toEqual(['192.0.2.3'])
+  })
+
+  it('equals the table after any changes', async () => {
+    const texts = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '2001:db8::1', '2001:db8::2']
+    const changes = fc.array(
+      fc.record({ kind: fc.constantFrom('granted' as const, 'ended' as const), text: fc.constantFrom(...texts) }),
+      { minLength: 1, maxLength: 8 },
+    )
+    await fc.assert(
+      fc.asyncProperty(changes, async (batch) => {
+        await publish(...batch.map(({ kind, text }) => change(kind, text)))
+        expect(await subject.read()).toEqual([...table].sort())
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('fails with a retryable error where its directory is gone, and comes back when it is there again', async () => {
+    await publish(change('granted', '192.0.2.1'))
+    await rename(directory, `${directory}.away`)
+    await expect(publish(change('granted', '192.0.2.2'))).rejects.toMatchObject({
+      name: 'PublishError',
+      retryable: true,
+    })
+    await rename(`${directory}.away`, directory)
+    await publish()
+    expect(await subject.read()).toEqual(['192.0.2.1', '192.0.2.2'])
+  })
+
+  it('gives up when it is told to, and leaves the copy as it was', async () => {
+    await publish(change('granted', '192.0.2.1'))
+    const given = new AbortController()
+    given.abort()
+    table.add('192.0.2.2')
+    await expect(subject.publisher.resync(all, given.signal)).rejects.toThrow()
+    expect(await subject.read()).toEqual(['192.0.2.1'])
+  })
+})
