@@ -1,0 +1,90 @@
+/** The control contract of the running daemon: the table's answers, and how its parts are doing. */
+
+import type { Config } from '../config/config.ts'
+import type { TableChange } from '../core/authorization.ts'
+import type { Events } from '../events.ts'
+import type { IntakeStatus } from '../intake/intake.ts'
+import { version } from '../lib/version.ts'
+import type { Supervisor } from '../publishers/supervisor.ts'
+import type { Responder } from '../responders/responder.ts'
+import type { PruneAnswer, PublisherStatus, SourceStatus, StatusAnswer } from './api-types.ts'
+import type { WatchableTarget } from './control-target.ts'
+import { TableTarget, type TableTargetParts } from './table-target.ts'
+
+/** What the daemon shows of itself; the daemon owns all of it. */
+export interface DaemonView extends TableTargetParts {
+  readonly events: Events
+  readonly startedAtMs: number
+  readonly config: () => Config
+  readonly intakes: readonly { readonly status: IntakeStatus }[]
+  readonly responders: readonly Responder[]
+  readonly supervisors: readonly { readonly name: string; readonly supervisor: Supervisor }[]
+}
+
+/** Counting who may relay reads the whole table; `status` counts anew at most this often. */
+const COUNT_EVERY_MS = 2_000
+
+/** What the control socket talks to. */
+export class DaemonTarget extends TableTarget implements WatchableTarget {
+  readonly #view: DaemonView
+  #counted = { atMs: -Infinity, authorized: 0 }
+
+  constructor(view: DaemonView) {
+    super(view)
+    this.#view = view
+  }
+
+  async status(): Promise<StatusAnswer> {
+    const { table, events, startedAtMs, config, intakes, responders } = this.#view
+    const { stateDirectory, windowSeconds, whenStopped } = config()
+    const { addresses, fileBytes } = table.stats()
+    return {
+      daemon: true,
+      version,
+      pid: process.pid,
+      startedAt: new Date(startedAtMs).toISOString(),
+      stateDirectory,
+      windowSeconds,
+      whenStopped,
+      table: { addresses, authorized: await this.#authorized(), decisions: table.decisions().length, bytes: fileBytes },
+      sources: intakes.map(({ status }) => sourceStatus(status)),
+      publishers: this.#view.supervisors.map(({ name, supervisor }) => publisherStatus(name, supervisor)),
+      responders: responders.map(({ name, counts }) => ({ name, ...counts })),
+      counters: Object.fromEntries(events.counters),
+    }
+  }
+
+  async prune(): Promise<PruneAnswer> {
+    const removed = await this.sweep()
+    const maps = this.#view.supervisors.map(async ({ name, supervisor }): Promise<PruneAnswer['maps'][number]> => {
+      const inStep = await supervisor.settled()
+      const { problem } = supervisor.state
+      return inStep
+        ? { name, state: 'in_step' }
+        : { name, state: 'failing', ...(problem === undefined ? {} : { problem }) }
+    })
+    return { daemon: true, removed, authorized: await this.countAuthorized(), maps: await Promise.all(maps) }
+  }
+
+  onChange(listener: (change: TableChange) => void): () => void {
+    return this.#view.events.onChange(listener)
+  }
+
+  async #authorized(): Promise<number> {
+    const nowMs = this.#view.clock.now()
+    if (Math.abs(nowMs - this.#counted.atMs) >= COUNT_EVERY_MS) {
+      this.#counted = { atMs: nowMs, authorized: await this.countAuthorized() }
+    }
+    return this.#counted.authorized
+  }
+}
+
+function sourceStatus({ id, origin, position, caughtUp, trouble }: IntakeStatus): SourceStatus {
+  const base = { id, origin: origin ?? id, position: position ?? null, caughtUp }
+  return trouble === undefined ? base : { ...base, trouble }
+}
+
+function publisherStatus(name: string, { state }: Supervisor): PublisherStatus {
+  if (state.problem !== undefined) return { name, state: 'failing', problem: state.problem }
+  return { name, state: state.inStep ? 'in_step' : 'behind' }
+}

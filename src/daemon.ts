@@ -1,0 +1,335 @@
+/** The composition root: a configuration becomes parts, started in order and stopped in reverse. No logic of its own. */
+
+import { ControlServer } from './admin/control-server.ts'
+import { DaemonTarget, type DaemonView } from './admin/daemon-target.ts'
+import { defaultNeverNetworks, sameNetworks } from './admission/never.ts'
+import { type AdmissionPolicy, policyOf } from './admission/policy.ts'
+import type { RunOptions } from './cli/run-options.ts'
+import type { Config, SourceConfig } from './config/config.ts'
+import { changedOptions, type LoadedConfig } from './config/load.ts'
+import type { TableChange } from './core/authorization.ts'
+import { StaticEntries } from './core/static-entries.ts'
+import { PopauthdError, reasonOf, SourceError } from './errors.ts'
+import { Events } from './events.ts'
+import { Intake } from './intake/intake.ts'
+import { type Clock, systemClock } from './lib/clock.ts'
+import { Lifecycle } from './lib/lifecycle.ts'
+import { version } from './lib/version.ts'
+import { createLogger, type Logger } from './log.ts'
+import { selectParsers } from './parsers/index.ts'
+import { LoginScanner } from './parsers/scanner.ts'
+import { SendmailAccessPublisher } from './publishers/sendmail-access/sendmail-access-publisher.ts'
+import { Supervisor } from './publishers/supervisor.ts'
+import type { Responder } from './responders/responder.ts'
+import { SocketmapServer } from './responders/socketmap/socketmap-server.ts'
+import { FileSource } from './sources/file/file-source.ts'
+import { JournalSource } from './sources/journal/journal-source.ts'
+import { discoverLog } from './sources/log-discovery.ts'
+import type { Source, SourceNotice } from './sources/source.ts'
+import { StdinSource } from './sources/stdin-source.ts'
+import { AuthorizationTable } from './table/authorization-table.ts'
+import { ExpiryTimer } from './table/expiry-timer.ts'
+
+/** The host's own addresses come and go; they are asked for this often. */
+const NEVER_REFRESH_MS = 60_000
+
+/**
+ * Runs the daemon until `options.signal` aborts; resolves once everything is committed, published and closed.
+ * @throws {PopauthdError} where a part cannot start: nothing stays behind
+ */
+export async function runDaemon(loaded: LoadedConfig, options: RunOptions): Promise<void> {
+  await using daemon = new Daemon(loaded, options)
+  await daemon.start()
+  await daemon.finished()
+}
+
+class Daemon implements AsyncDisposable {
+  readonly #options: RunOptions
+  readonly #clock: Clock = systemClock
+  readonly #logger: Logger
+  readonly #events: Events
+  readonly #parts = new Lifecycle()
+  readonly #stop = new AbortController()
+  readonly #startedAtMs = systemClock.now()
+  #loaded: LoadedConfig
+  #never = defaultNeverNetworks()
+  #static = StaticEntries.none
+  #table!: AuthorizationTable
+  #timer!: ExpiryTimer
+  #publisher: SendmailAccessPublisher | undefined
+  #supervisor: Supervisor | undefined
+  readonly #responders: Responder[] = []
+  readonly #intakes: Intake[] = []
+  #reading: Promise<void> = Promise.resolve()
+
+  constructor(loaded: LoadedConfig, options: RunOptions) {
+    this.#loaded = loaded
+    this.#options = options
+    this.#logger = createLogger(loaded.config.log)
+    this.#events = new Events(this.#logger)
+  }
+
+  get #config(): Config {
+    return this.#loaded.config
+  }
+
+  /** Opens what was there before anything new is read: table, static entries, sockets, then the logs. */
+  async start(): Promise<void> {
+    const { stateDirectory, control } = this.#config
+    this.#events.starting(version, stateDirectory)
+    for (const warning of this.#options.warnings) this.#events.notice(warning)
+    const sources = await this.#sourceConfigs()
+    await this.#openTable()
+    await this.#startPublisher()
+    await this.#startResponders()
+    const target = new DaemonTarget(this.#view())
+    const server = new ControlServer(target, control, (error) => this.#failed('control request failed', error))
+    await server.start()
+    this.#parts.use(server)
+    this.#startTimers()
+    this.#startReading(sources)
+    this.#parts.defer(this.#options.onReload(() => void this.#reload()))
+  }
+
+  /** Resolves when the daemon was told to stop, or rejects when a log can never be read. */
+  async finished(): Promise<void> {
+    const { signal } = this.#options
+    const told = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.race([told, this.#reading])
+    this.#events.stopping(signal.aborted ? String(signal.reason) : 'the log has ended')
+  }
+
+  async #openTable(): Promise<void> {
+    const { stateDirectory, sendmailAccess } = this.#config
+    this.#table = await AuthorizationTable.open({
+      directory: stateDirectory,
+      clock: this.#clock,
+      policy: this.#policy(),
+    })
+    this.#parts.use(this.#table)
+    if (!sendmailAccess.enabled) return
+    this.#publisher = new SendmailAccessPublisher({
+      config: sendmailAccess,
+      always: this.#config.admission.always,
+      ipv6Prefix: this.#config.admission.ipv6Prefix,
+      clock: this.#clock,
+      isKnown: (address) => this.#table.record(address) !== undefined,
+      notice: (message, fields) => this.#events.notice(message, fields),
+      onStatic: (entries) => {
+        this.#static = entries
+        void this.#judgeAnew()
+      },
+    })
+    this.#parts.use(this.#publisher)
+    await this.#publisher.loadStatic()
+    await this.#judgeAnew()
+  }
+
+  #policy(): AdmissionPolicy {
+    return policyOf(this.#config, this.#never, (address, prefixLength) => {
+      const veto = this.#static.vetoFor(address, prefixLength)
+      return veto && `${veto.entry} (access.static, line ${veto.line})`
+    })
+  }
+
+  async #judgeAnew(): Promise<void> {
+    try {
+      this.#dispatch(await this.#table.reconfigure(this.#policy()))
+    } catch (error) {
+      this.#failed('cannot judge the table anew', error)
+    }
+  }
+
+  async #startPublisher(): Promise<void> {
+    if (this.#publisher === undefined) return
+    const supervisor = new Supervisor({
+      publisher: this.#publisher,
+      all: () => this.#table.authorizations(),
+      clock: this.#clock,
+      gatherMilliseconds: this.#config.sendmailAccess.gatherMilliseconds,
+      events: this.#events,
+    })
+    this.#supervisor = supervisor
+    this.#parts.use(supervisor)
+    this.#publisher.watch(() => supervisor.resync())
+    supervisor.resync()
+    await supervisor.settled()
+  }
+
+  async #startResponders(): Promise<void> {
+    const { socketmap } = this.#config
+    if (!socketmap.enabled) return
+    const responder = new SocketmapServer({
+      ...socketmap,
+      clock: this.#clock,
+      lookup: (address) => this.#table.lookup(address),
+    })
+    await responder.start()
+    this.#responders.push(responder)
+    this.#parts.use(responder)
+  }
+
+  #startTimers(): void {
+    this.#timer = new ExpiryTimer({
+      clock: this.#clock,
+      nextMs: () => this.#table.nextExpiryMs(),
+      sweep: async () => this.#dispatch(await this.#table.sweep()),
+      onError: (error) => this.#failed('cannot sweep the table', error),
+    })
+    this.#parts.use(this.#timer)
+    this.#timer.start()
+    const refresh = setInterval(() => this.#refreshNever(), NEVER_REFRESH_MS)
+    this.#parts.defer(() => clearInterval(refresh))
+  }
+
+  #refreshNever(): void {
+    const fresh = defaultNeverNetworks()
+    if (sameNetworks(fresh, this.#never)) return
+    this.#never = fresh
+    void this.#judgeAnew()
+  }
+
+  /** What the operator named, or what this host has. */
+  async #sourceConfigs(): Promise<readonly (SourceConfig | 'stdin')[]> {
+    if (this.#options.readStdin) return ['stdin']
+    if (this.#config.sources.length > 0) return this.#config.sources
+    const found = await discoverLog()
+    if (found === undefined) {
+      throw new SourceError(
+        'there is no mail log to follow: no /var/log/mail.log, maillog or messages, and no journal',
+        {
+          mend: 'name the log with --log FILE, or under `sources` in the configuration',
+        },
+      )
+    }
+    const rest = { timezone: 'local', servers: [] }
+    return [found.kind === 'file' ? { kind: 'file', path: found.path, ...rest } : { kind: 'journal', ...rest }]
+  }
+
+  #startReading(configs: readonly (SourceConfig | 'stdin')[]): void {
+    let behind = configs.length
+    for (const config of configs) {
+      const source = this.#parts.use(this.#openSource(config))
+      const servers = config !== 'stdin' && config.servers.length > 0 ? config.servers : this.#config.servers
+      const intake = new Intake({
+        source,
+        scanner: new LoginScanner({
+          parsers: selectParsers(servers),
+          timezone: config === 'stdin' ? 'local' : config.timezone,
+        }),
+        table: this.#table,
+        events: this.#events,
+        clock: this.#clock,
+        onChanges: (changes) => this.#dispatch(changes),
+        onCaughtUp: () => {
+          behind--
+          if (behind === 0) this.#ready()
+        },
+      })
+      this.#intakes.push(intake)
+    }
+    this.#reading = Promise.all(this.#intakes.map((intake) => intake.run(this.#stop.signal))).then(() => {})
+    this.#reading.catch(() => {})
+  }
+
+  #openSource(config: SourceConfig | 'stdin'): Source {
+    const id = config === 'stdin' ? 'standard input' : config.kind === 'file' ? config.path : 'journal'
+    const common = { clock: this.#clock, notice: (notice: SourceNotice) => this.#events.source(id, notice) }
+    const backlogMs = this.#config.windowSeconds * 1000
+    if (config === 'stdin') return new StdinSource({ ...common, stream: process.stdin })
+    if (config.kind === 'journal') return new JournalSource({ ...common, backlogMs })
+    return new FileSource({ ...common, path: config.path, backlogMs })
+  }
+
+  #ready(): void {
+    const following = this.#intakes.map(({ status }) => status.origin ?? status.id)
+    this.#events.ready({
+      following: following.join(', '),
+      control: this.#config.control.path,
+      ...(this.#responders.length > 0 ? { socketmap: this.#config.socketmap.path } : {}),
+      ...(this.#publisher === undefined ? {} : { map: this.#config.sendmailAccess.path }),
+    })
+    this.#options.onReady(following)
+  }
+
+  /** Each change of the table comes by here: it is told, published, and may end earlier than all before it. */
+  #dispatch(changes: readonly TableChange[]): void {
+    for (const change of changes) {
+      this.#events.changed(change)
+      this.#supervisor?.changed(change)
+    }
+    this.#timer?.wake()
+  }
+
+  async #reload(): Promise<void> {
+    try {
+      const fresh = await this.#options.reload()
+      const changed = changedOptions(this.#loaded.values, fresh.values)
+      const waiting = changed.filter(({ effect }) => effect === 'restart').map(({ path }) => path)
+      this.#loaded = { ...fresh, config: reloadable(this.#config, fresh.config) }
+      this.#logger.level = fresh.config.log.level
+      await this.#judgeAnew()
+      this.#supervisor?.resync()
+      for (const warning of fresh.warnings) this.#events.notice(warning)
+      this.#events.reloaded()
+      if (waiting.length > 0) this.#events.notice('these options take effect at the next start', { options: waiting })
+    } catch (error) {
+      this.#events.reloadFailed(describe(error))
+    }
+  }
+
+  #failed(message: string, error: unknown): void {
+    this.#events.failed(message, describe(error))
+  }
+
+  #view(): DaemonView {
+    return {
+      table: this.#table,
+      clock: this.#clock,
+      events: this.#events,
+      startedAtMs: this.#startedAtMs,
+      config: () => this.#config,
+      intakes: this.#intakes,
+      responders: this.#responders,
+      supervisors: this.#supervisor === undefined ? [] : [{ name: 'sendmail_access', supervisor: this.#supervisor }],
+      onChanges: (changes) => this.#dispatch(changes),
+    }
+  }
+
+  /** Stops reading, commits, brings the map to where `when_stopped` wants it, and closes all in reverse order. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#reading.catch(() => {})
+    await this.#leaveMaps()
+    await this.#parts[Symbol.asyncDispose]()
+  }
+
+  async #leaveMaps(): Promise<void> {
+    try {
+      await this.#supervisor?.settled()
+      if (this.#config.whenStopped === 'close') await this.#publisher?.closeAll(AbortSignal.timeout(10_000))
+    } catch (error) {
+      this.#failed('cannot bring the map in step before stopping', error)
+    }
+  }
+}
+
+/** The old configuration with what a reload may change taken from the new one. */
+function reloadable(before: Config, after: Config): Config {
+  const { windowSeconds, whenStopped, admission, log } = after
+  return {
+    ...before,
+    windowSeconds,
+    whenStopped,
+    admission: { ...admission, ipv6Prefix: before.admission.ipv6Prefix },
+    log,
+  }
+}
+
+function describe(error: unknown): string {
+  const mend = error instanceof PopauthdError && error.mend !== undefined ? ` (${error.mend})` : ''
+  return `${reasonOf(error)}${mend}`
+}

@@ -1,0 +1,164 @@
+/** The loop of one source: read -> scan -> parse -> admit -> commit, with the read position in the same commit. Nothing else does this. */
+import type { TableChange, VerdictReason } from '../core/authorization.ts'
+import type { Login } from '../core/login.ts'
+import { reasonOf } from '../errors.ts'
+import type { Events } from '../events.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { LoginScanner, RejectedLine } from '../parsers/scanner.ts'
+import type { Source, SourceChunk, SourcePosition } from '../sources/source.ts'
+import type { AuthorizationTable, CommitResult } from '../table/authorization-table.ts'
+
+/** A position without logins is written at most this often: a log full of other programs' lines must not cost a commit a line. */
+export const IDLE_POSITION_MS = 5_000
+/** Pause before a failed commit is tried again. */
+const RETRY_MS = 1_000
+
+/** Refusals that an operator should hear of: a proxy in front of the server, a stolen password, a wrong clock, a full table. */
+const LOUD: ReadonlySet<VerdictReason> = new Set([
+  'too_many_users',
+  'too_many_addresses',
+  'ahead_of_clock',
+  'table_full',
+])
+
+/** What an intake works with; all of it is owned by the daemon. */
+export interface IntakeParts {
+  readonly source: Source
+  readonly scanner: LoginScanner
+  readonly table: Pick<AuthorizationTable, 'commit' | 'position'>
+  readonly events: Events
+  readonly clock: Clock
+  /** Told of each commit's changes, after the commit. */
+  readonly onChanges: (changes: readonly TableChange[]) => void
+  /** Called once, when the source has been read to its end for the first time. */
+  readonly onCaughtUp: () => void
+}
+
+/** What `status` shows of a source. */
+export interface IntakeStatus {
+  readonly id: string
+  readonly origin: string | undefined
+  readonly caughtUp: boolean
+  readonly position: SourcePosition | undefined
+  readonly trouble: string | undefined
+}
+
+/** What is kept in the table for a source: where to read on, and what the scanner remembers between two lines. */
+interface KeptPosition {
+  readonly source: SourcePosition
+  readonly scanner: unknown
+}
+
+/** One source being read. {@link run} it once. */
+export class Intake {
+  readonly #parts: IntakeParts
+  #origin: string | undefined
+  #caughtUp = false
+  #position: SourcePosition | undefined
+  #trouble: string | undefined
+  /** A position that is not in the table yet, because nothing came of the lines before it. */
+  #unwritten: SourcePosition | undefined
+  #writtenAtMs = 0
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts
+  }
+
+  get status(): IntakeStatus {
+    const { source } = this.#parts
+    const { id } = source
+    return { id, origin: this.#origin, caughtUp: this.#caughtUp, position: this.#position, trouble: this.#trouble }
+  }
+
+  /** Reads until `signal` aborts. @throws {SourceError} where the source can never work */
+  async run(signal: AbortSignal): Promise<void> {
+    const { source, table, scanner } = this.#parts
+    const kept = table.position(source.id) as KeptPosition | undefined
+    if (kept !== undefined) scanner.restore(kept.scanner)
+    this.#position = kept?.source
+    for await (const chunk of source.chunks(kept?.source, signal)) {
+      this.#origin = chunk.origin
+      if (!(await this.#take(chunk, signal))) break
+      if (chunk.caughtUp) this.#nowCaughtUp()
+    }
+    if (this.#unwritten !== undefined) await this.#commit([], this.#unwritten, signal)
+  }
+
+  /** False where the intake was stopped before the chunk could be committed. */
+  async #take(chunk: SourceChunk, signal: AbortSignal): Promise<boolean> {
+    const logins = this.#scan(chunk)
+    const isDue = this.#parts.clock.now() - this.#writtenAtMs >= IDLE_POSITION_MS
+    if (logins.length === 0 && !isDue) {
+      this.#unwritten = chunk.position
+      this.#position = chunk.position
+      return true
+    }
+    if (logins.length === 0 && samePosition(this.#unwritten ?? this.#position, chunk.position)) return true
+    return await this.#commit(logins, chunk.position, signal)
+  }
+
+  #scan(chunk: SourceChunk): Login[] {
+    const { scanner, events } = this.#parts
+    const logins: Login[] = []
+    if (chunk.bytes.length === 0) return logins
+    scanner.scan(chunk.bytes, chunk, {
+      login: (login) => {
+        events.login(login)
+        logins.push(login)
+      },
+      rejected: ({ server, reason, line }: RejectedLine) => events.lineRejected(server, reason, line),
+    })
+    return logins
+  }
+
+  /** Commits until it works; a full disk holds the source up and loses nothing. */
+  async #commit(logins: readonly Login[], position: SourcePosition, signal: AbortSignal): Promise<boolean> {
+    const { source, scanner, table, clock, onChanges } = this.#parts
+    const kept: KeptPosition = { source: position, scanner: scanner.snapshot() }
+    for (;;) {
+      try {
+        const result = await table.commit({ logins, position: { sourceId: source.id, value: kept } })
+        this.#committed(position)
+        this.#tell(result)
+        onChanges(result.changes)
+        return true
+      } catch (error) {
+        this.#fail(error)
+        if (signal.aborted) return false
+        await new Promise<void>((resolve) => clock.setTimer(RETRY_MS, resolve))
+      }
+    }
+  }
+
+  #committed(position: SourcePosition): void {
+    if (this.#trouble !== undefined) this.#parts.events.notice('the table can be written again')
+    this.#trouble = undefined
+    this.#position = position
+    this.#unwritten = undefined
+    this.#writtenAtMs = this.#parts.clock.now()
+  }
+
+  #fail(error: unknown): void {
+    const problem = reasonOf(error)
+    if (this.#trouble !== problem) this.#parts.events.failed('cannot record logins, trying again', problem)
+    this.#trouble = problem
+  }
+
+  #tell({ outcomes }: CommitResult): void {
+    const { events } = this.#parts
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'refused') events.refused(outcome.login, outcome, LOUD.has(outcome.reason))
+      else if (outcome.kind === 'stale') events.stale(outcome.login)
+    }
+  }
+
+  #nowCaughtUp(): void {
+    if (this.#caughtUp) return
+    this.#caughtUp = true
+    this.#parts.onCaughtUp()
+  }
+}
+
+function samePosition(a: SourcePosition | undefined, b: SourcePosition): boolean {
+  return a !== undefined && JSON.stringify(a) === JSON.stringify(b)
+}
