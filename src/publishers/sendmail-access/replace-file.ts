@@ -4,6 +4,8 @@ import { dirname } from 'node:path'
 import { PublishError, reasonOf } from '../../errors.ts'
 import { syncDirectory } from '../../lib/atomic-file.ts'
 
+const STAGED = '.popauthd-new'
+
 /** A file written beside its target, not yet in force. */
 export interface StagedFile {
   /** Where it lies now. */
@@ -21,7 +23,7 @@ export interface StagedFile {
  */
 export async function stageFile(path: string, content: Iterable<string>, newFileMode: number): Promise<StagedFile> {
   const target = await realTarget(path)
-  const staged = `${target}.popauthd-new`
+  const staged = target + STAGED
   const discard = () => unlink(staged).catch(() => {})
   try {
     await discard()
@@ -38,6 +40,11 @@ export async function stageFile(path: string, content: Iterable<string>, newFile
     throw error instanceof PublishError ? error : cannotWrite(path, error)
   }
   return { path: staged, discard, commit: () => commit(staged, target) }
+}
+
+/** Removes what a killed process staged for `path`. */
+export async function removeStaged(path: string): Promise<void> {
+  await unlink(`${await realTarget(path)}${STAGED}`).catch(() => {})
 }
 
 async function commit(staged: string, target: string): Promise<void> {

@@ -16,7 +16,7 @@ import { identityOf } from './file-identity.ts'
 import { LiveEntries } from './live-entries.ts'
 import { type MapChange, MapFile } from './map-file.ts'
 import { OutsideWatch } from './outside-watch.ts'
-import { cannotWrite, replaceFile, type StagedFile, stageFile } from './replace-file.ts'
+import { cannotWrite, removeStaged, replaceFile, type StagedFile, stageFile } from './replace-file.ts'
 import { readText, StaticFile } from './static-file.ts'
 
 /** What the publisher needs. */
@@ -141,7 +141,9 @@ export class SendmailAccessPublisher implements Publisher {
     await access(dirname(path)).catch((error: unknown) => {
       throw cannotWrite(path, error)
     })
-    if (!this.#isCleaned) await this.#map.cleanUp()
+    if (this.#isCleaned) return
+    await this.#map.cleanUp()
+    for (const file of [path, this.#static.path, this.#static.infoPath]) await removeStaged(file)
     this.#isCleaned = true
   }
 
