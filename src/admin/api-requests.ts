@@ -30,7 +30,7 @@ const forSeconds = z.number().int().min(1).max(maxDecisionSeconds).optional()
 
 const decision = z.union([
   z.strictObject({ kind: z.enum(['allow', 'block', 'revoke']), address, forSeconds }),
-  z.strictObject({ kind: z.enum(['block', 'revoke']), user, forSeconds }),
+  z.strictObject({ kind: z.enum(['allow', 'block', 'revoke']), user, forSeconds }),
 ])
 
 const logins = z.strictObject({
@@ -52,11 +52,15 @@ export function readAddress(text: string | undefined): ClientAddress {
   return readWith(address, text, 'address')
 }
 
-/** A decision: an allow names an address, a revoke has no end. @throws {UsageError} */
+/** A decision: a revoke has no end, and neither has the allow of a user. @throws {UsageError} */
 export function readDecision(body: unknown): DecisionRequest {
   const read = readWith(decision, body, 'decision')
   if (read.kind === 'revoke' && read.forSeconds !== undefined)
     throw new UsageError('a revoke has no end: it voids the logins so far', { mend: 'block takes a time' })
+  if (read.kind === 'allow' && 'user' in read && read.forSeconds !== undefined)
+    throw new UsageError('an allow of a user has no end: it takes a block of that user back', {
+      mend: 'leave the time out',
+    })
   const { forSeconds: seconds, ...rest } = read
   return (seconds === undefined ? rest : { ...rest, forSeconds: seconds }) as DecisionRequest
 }

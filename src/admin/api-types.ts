@@ -151,7 +151,7 @@ export interface WhyAnswer extends CheckAnswer {
   readonly rules: readonly { readonly kind: 'never' | 'always' | 'static'; readonly text: string }[]
 }
 
-/** What an operator asks for. The time of the decision is the daemon's. */
+/** What an operator asks for. The time of the decision is the daemon's. An allow of a user takes back a block of that user, no more. */
 export type DecisionRequest = {
   readonly kind: 'allow' | 'block' | 'revoke'
   /** How long an allow or block lasts. Absent: an allow lasts one window, a block until taken back. */
@@ -161,6 +161,8 @@ export type DecisionRequest = {
 /** What a decision did. */
 export interface DecisionAnswer {
   readonly decision: DecisionFact
+  /** Earlier decisions that it took the place of or took back. */
+  readonly replaced: readonly DecisionFact[]
   /** Addresses that may relay from now on, and addresses that no longer may. */
   readonly granted: readonly string[]
   readonly ended: readonly string[]
@@ -179,6 +181,8 @@ export interface FlushAnswer {
 /** What a sweep removed, and which maps were brought in step. */
 export interface PruneAnswer {
   readonly daemon: boolean
+  /** Why the table could not be swept; the maps are closed then. */
+  readonly problem?: string
   /** Addresses whose facts were removed. */
   readonly removed: number
   /** Addresses that may relay now. */

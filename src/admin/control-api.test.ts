@@ -144,7 +144,7 @@ describe('control API', () => {
   })
 
   it.each([
-    ['an allow of a user', { kind: 'allow', user: 'alice' }],
+    ['an allow of a user with an end', { kind: 'allow', user: 'alice', forSeconds: 60 }],
     ['neither address nor user', { kind: 'block' }],
     ['both', { kind: 'block', address: '198.51.100.7', user: 'alice' }],
     ['a network', { kind: 'block', address: '198.51.100.0/24' }],

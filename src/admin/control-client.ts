@@ -16,7 +16,7 @@ export interface ClientTimes {
   readonly workMs: number
 }
 
-const USUAL_TIMES: ClientTimes = { questionMs: 10_000, workMs: 60_000 }
+const USUAL_TIMES: ClientTimes = { questionMs: 10_000, workMs: 30_000 }
 /** An answer holds the whole table at most: a million entries of some 300 bytes. */
 const MAX_ANSWER_BYTES = 400 * 1024 * 1024
 

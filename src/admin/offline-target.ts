@@ -1,0 +1,185 @@
+/** The control contract without a daemon: the table opened directly, and the maps kept in step as the daemon would. */
+import { defaultNeverNetworks } from '../admission/never.ts'
+import { type AdmissionPolicy, policyOf } from '../admission/policy.ts'
+import type { Config, SourceConfig } from '../config/config.ts'
+import type { ClientAddress } from '../core/client-address.ts'
+import type { Login } from '../core/login.ts'
+import { PopauthdError, TableError } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { takeStateLock } from '../lib/state-lock.ts'
+import { version } from '../lib/version.ts'
+import type { SendmailAccessPublisher } from '../publishers/sendmail-access/sendmail-access-publisher.ts'
+import { AuthorizationTable } from '../table/authorization-table.ts'
+import type * as Api from './api-types.ts'
+import type { ControlTarget } from './control-target.ts'
+import { type Notice, openPublisher, syncMap } from './offline-maps.ts'
+import { TableTarget } from './table-target.ts'
+
+/** `read` takes no lock. `write` takes the lock of the state directory. `prune` also makes do with a damaged table. */
+export type OfflineUse = 'read' | 'write' | 'prune'
+
+/** A target that must be given back: it holds the table. */
+export type OfflineTarget = ControlTarget & AsyncDisposable
+
+/**
+ * Opens the table where no daemon runs.
+ * @throws {TableError} it is damaged (but for `prune`), or another process holds it: a daemon that is starting, or one that hangs
+ */
+export async function openOfflineTarget(
+  config: Config,
+  use: OfflineUse,
+  clock: Clock,
+  notice: Notice,
+): Promise<OfflineTarget> {
+  let table: AuthorizationTable | undefined
+  const isKnown = (address: ClientAddress) => table === undefined || table.record(address) !== undefined
+  const publisher = openPublisher(config, clock, isKnown, notice)
+  try {
+    const policy = await offlinePolicy(config, publisher)
+    table = await AuthorizationTable.open({ directory: config.stateDirectory, clock, policy, readOnly: use === 'read' })
+    return new OpenTable(config, clock, table, publisher)
+  } catch (error) {
+    await publisher?.[Symbol.asyncDispose]()
+    if (use !== 'prune' || !(error instanceof PopauthdError)) throw error
+    return closingTarget(config, clock, error, notice)
+  }
+}
+
+/** The daemon's policy. A static file that cannot be read is an error: what it forbids must not open. */
+async function offlinePolicy(config: Config, publisher: SendmailAccessPublisher | undefined): Promise<AdmissionPolicy> {
+  await publisher?.loadStatic()
+  const veto = (address: ClientAddress, prefixLength: number) =>
+    publisher?.staticEntries.vetoFor(address, prefixLength)?.entry
+  return policyOf(config, config.admission.neverDefaults ? defaultNeverNetworks() : undefined, veto)
+}
+
+class OpenTable implements OfflineTarget {
+  readonly #config: Config
+  readonly #table: AuthorizationTable
+  readonly #target: TableTarget
+  readonly #publisher: SendmailAccessPublisher | undefined
+
+  constructor(config: Config, clock: Clock, table: AuthorizationTable, publisher: SendmailAccessPublisher | undefined) {
+    this.#config = config
+    this.#table = table
+    this.#publisher = publisher
+    this.#target = new TableTarget({ table, clock, onChanges: () => {} }) // the map is made from the whole table afterwards
+  }
+
+  list(): AsyncIterable<Api.ListEntry> {
+    return this.#target.list()
+  }
+
+  check(address: ClientAddress): Promise<Api.CheckAnswer> {
+    return this.#target.check(address)
+  }
+
+  why(address: ClientAddress): Promise<Api.WhyAnswer> {
+    return this.#target.why(address)
+  }
+
+  async decide(request: Api.DecisionRequest): Promise<Api.DecisionAnswer> {
+    return this.#withMaps(await this.#target.decide(request))
+  }
+
+  async flush(): Promise<Api.FlushAnswer> {
+    return this.#withMaps(await this.#target.flush())
+  }
+
+  async importLogins(logins: readonly Login[]): Promise<Api.ImportAnswer> {
+    return this.#withMaps(await this.#target.importLogins(logins))
+  }
+
+  async status(): Promise<Api.StatusAnswer> {
+    const { addresses, fileBytes } = this.#table.stats()
+    const authorized = await this.#target.countAuthorized()
+    const decisions = this.#table.decisions().length
+    return {
+      daemon: false,
+      version,
+      stateDirectory: this.#config.stateDirectory,
+      windowSeconds: this.#config.windowSeconds,
+      whenStopped: this.#config.whenStopped,
+      table: { addresses, authorized, decisions, bytes: fileBytes },
+      sources: this.#config.sources.map((source) => this.#sourceStatus(source)),
+      publishers: [],
+      responders: [],
+      counters: {},
+    }
+  }
+
+  async prune(): Promise<Api.PruneAnswer> {
+    const removed = await this.#target.sweep()
+    const maps = await this.#syncMaps()
+    return { daemon: false, removed, authorized: await this.#target.countAuthorized(), maps }
+  }
+
+  /** What a source's position was when the daemon ended. */
+  #sourceStatus(source: SourceConfig): Api.SourceStatus {
+    const id = source.kind === 'file' ? `file:${source.path}` : 'journal'
+    const kept = this.#table.position(id) as { readonly source?: Api.SourceStatus['position'] } | undefined
+    const origin = source.kind === 'file' ? source.path : 'journal'
+    return { id, origin, position: kept?.source ?? null, caughtUp: false }
+  }
+
+  async #withMaps<T>(answer: T): Promise<T> {
+    const failing = (await this.#syncMaps()).find(({ state }) => state === 'failing')
+    if (failing === undefined) return answer
+    throw new PopauthdError(`it is in the table, but the map ${failing.name} could not follow: ${failing.problem}`, {
+      mend: 'popauthd prune tries again',
+    })
+  }
+
+  async #syncMaps(): Promise<Api.PruneAnswer['maps']> {
+    if (this.#publisher === undefined) return []
+    const stays = this.#config.whenStopped === 'until_expiry'
+    return [await syncMap(this.#publisher, stays ? () => this.#table.authorizations() : undefined)]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#publisher?.[Symbol.asyncDispose]()
+    await this.#table[Symbol.asyncDispose]()
+  }
+}
+
+/**
+ * A target that can only close the maps: the table cannot be opened, and what it no longer tells must not stay open.
+ * @throws {TableError} where another process holds the state directory: the maps are that one's
+ */
+function closingTarget(config: Config, clock: Clock, trouble: PopauthdError, notice: Notice): OfflineTarget {
+  const lock = takeLock(config.stateDirectory, trouble)
+  const publisher = openPublisher(config, clock, () => true, notice)
+  const fail = (): Promise<never> => Promise.reject(trouble)
+  return {
+    status: fail,
+    check: fail,
+    why: fail,
+    decide: fail,
+    flush: fail,
+    importLogins: fail,
+    // biome-ignore lint/correctness/useYield: it fails before the first
+    async *list() {
+      throw trouble
+    },
+    async prune() {
+      const maps = publisher === undefined ? [] : [await syncMap(publisher, undefined)]
+      return { daemon: false, problem: problemText(trouble), removed: 0, authorized: 0, maps }
+    },
+    async [Symbol.asyncDispose]() {
+      await publisher?.[Symbol.asyncDispose]()
+      lock[Symbol.dispose]()
+    },
+  }
+}
+
+function takeLock(directory: string, trouble: PopauthdError): Disposable {
+  try {
+    return takeStateLock(directory)
+  } catch (error) {
+    throw error instanceof TableError ? error : trouble
+  }
+}
+
+function problemText(trouble: PopauthdError): string {
+  return trouble.mend === undefined ? trouble.message : `${trouble.message}; ${trouble.mend}`
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { parsers } from '../parsers/index.ts'
+import { callCli } from './fake-process.ts'
+
+const LOGIN = 'Mar 16 10:54:52 mx popper[21040]: (v3.1.2) POP login by user "michelle" at (pc.example.com) 198.51.100.7'
+
+describe('explain', () => {
+  it('tells who took a login, its facts, and the column of each field', async () => {
+    const { code, stdout } = await callCli(['explain', '--timezone', 'UTC', LOGIN])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/Qpopper \(qpopper\): a successful login/)
+    expect(stdout).toMatch(/address +198\.51\.100\.7/)
+    expect(stdout).toMatch(/2026-03-16T10:54:52\.000Z/)
+    const column = LOGIN.indexOf('michelle') + 1
+    expect(stdout).toMatch(new RegExp(`user +column +${column} +michelle`))
+  })
+
+  it('tells where the closest parser failed, with a caret under it', async () => {
+    const line = `${LOGIN} trailing`
+    const { code, stdout } = await callCli(['explain', line])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/no login: closest is Qpopper \(qpopper\), column \d+/)
+    const [shown, caret] = stdout.split('\n')
+    expect(shown).toBe(line)
+    expect(caret).toMatch(/^ +\^$/)
+    const told = Number(/qpopper\), column (\d+)/.exec(stdout)?.[1])
+    expect(caret?.length).toBe(told)
+  })
+
+  it('keeps the caret in place after characters that were escaped', async () => {
+    const { stdout } = await callCli(['explain', `${LOGIN.replace('mx', 'mx')}\u0007\u001b[2J`])
+    const [shown = '', caret = ''] = stdout.split('\n')
+    expect(stdout).not.toMatch(/[\u0007\u001b]/)
+    expect(caret.length).toBeLessThanOrEqual(shown.length + 1)
+  })
+
+  it('reads standard input line by line; one line that is no login makes it 1', async () => {
+    const { code, stdout } = await callCli(['explain', '--json'], { stdin: `${LOGIN}\nnothing of interest\n` })
+    expect(code).toBe(1)
+    const [first, second] = stdout
+      .split('\n')
+      .slice(0, 2)
+      .map((line) => JSON.parse(line))
+    expect(first).toMatchObject({
+      parser: 'qpopper',
+      outcome: 'login',
+      login: { user: 'michelle', ip: '198.51.100.7' },
+    })
+    expect(second).toMatchObject({ line: 'nothing of interest', outcome: 'none', login: null })
+  })
+})
+
+describe('formats', () => {
+  it('lists every parser with its literals', async () => {
+    const { code, stdout } = await callCli(['formats', '--json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject(parsers.map(({ id, title, literals }) => ({ id, title, literals })))
+    const text = (await callCli(['formats'])).stdout
+    for (const { id, title } of parsers) expect(text).toContain(`${id}  ${title}\n`)
+  })
+})

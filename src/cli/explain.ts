@@ -1,0 +1,107 @@
+/** `popauthd explain`: which parser takes a log line and what each field is, or where the closest one failed. */
+import { createInterface } from 'node:readline'
+import { escapeForTerminal } from '../lib/escape.ts'
+import { type Colors, colorsFor } from '../lib/terminal.ts'
+import { parsers } from '../parsers/index.ts'
+import { type Explanation, LoginScanner } from '../parsers/scanner.ts'
+import type { Configure } from './commands.ts'
+import type { CliContext } from './context.ts'
+import { jsonText, localTime, print } from './output.ts'
+
+const EXAMPLES = `
+Without a line, each line of standard input is explained. Exit code 0: all are logins, 1: at least one is none.
+Columns count from 1. Put -- before a line that begins with a dash.
+
+Examples:
+  popauthd explain 'Mar 16 10:54:52 mx popper[21040]: (v3.1.2) POP login by user "michelle" at (pc.example.com) 198.51.100.7'
+  grep 198.51.100.7 /var/log/mail.log | tail -1 | popauthd explain`
+
+/** Lines longer than this are no log lines; no parser takes them. */
+const MAX_LINE_LENGTH = 64 * 1024
+
+/** Defines `explain`. */
+export const explain: Configure = (command, context, act) => {
+  command
+    .argument('[line]', 'one log line, quoted; without it standard input is read')
+    .option('--timezone <zone>', 'zone of lines that have none, such as Europe/Berlin', 'local')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', EXAMPLES)
+    .action(
+      act(async (line: string | undefined, options: { json?: boolean; timezone: string }) => {
+        const scanner = new LoginScanner({ parsers, timezone: options.timezone })
+        let code: 0 | 1 = 0
+        for await (const text of line === undefined ? linesOf(context) : [line.replace(/\r?\n$/, '')]) {
+          const explanations = explainLine(scanner, text, context.clock.now())
+          if (explanations[0]?.outcome !== 'login') code = 1
+          await print(
+            context,
+            options.json ? jsonLine(text, explanations) : explanationText(text, explanations, context),
+          )
+        }
+        return code
+      }),
+    )
+}
+
+function linesOf(context: CliContext): AsyncIterable<string> {
+  return createInterface({ input: context.stdin(), crlfDelay: Infinity })
+}
+
+function explainLine(scanner: LoginScanner, line: string, newestMs: number): readonly Explanation[] {
+  const format = line.startsWith('{') ? 'journal-json' : 'lines'
+  return scanner.explain(line.slice(0, MAX_LINE_LENGTH), { format, newestMs })
+}
+
+function jsonLine(line: string, [best, ...others]: readonly Explanation[]): string {
+  const { login, ...rest } = best as Explanation
+  const found =
+    login === undefined ? null : { time: new Date(login.atMs).toISOString(), user: login.user, ip: login.address }
+  const details = login === undefined ? {} : { service: login.service, server: login.server, tls: login.tls ?? null }
+  const tried = others.map(({ parser, outcome, reason, column }) => ({ parser, outcome, reason, column: column + 1 }))
+  const fields = rest.fields.map((field) => ({ ...field, column: field.column + 1 }))
+  return `${jsonText({ line, ...rest, fields, column: rest.column + 1, login: found && { ...found, ...details }, others: tried })}\n`
+}
+
+function explanationText(line: string, explanations: readonly Explanation[], context: CliContext): string {
+  const colors = colorsFor(context.stdout, context.env)
+  const best = explanations[0] as Explanation
+  const shown = `${escapeForTerminal(line)}\n`
+  const rest = best.outcome === 'none' ? noneText(line, best, explanations.slice(1), colors) : takenText(best, colors)
+  return `${shown}${rest}`
+}
+
+const OUTCOMES: Record<Exclude<Explanation['outcome'], 'none'>, string> = {
+  login: 'a successful login',
+  connect: 'the first of two lines: it tells the address, a later one of the same process the login',
+  login_without_address: 'the second of two lines: a login; the address stands in an earlier one of the same process',
+  disconnect: 'the end of a session or of an attempt; it opens nothing',
+  logout: 'the end of a session; it opens nothing',
+}
+
+function takenText(best: Explanation, colors: Colors): string {
+  const { outcome, login } = best
+  const head = `${colors.green(escapeForTerminal(best.title))} (${best.parser}): ${OUTCOMES[outcome as keyof typeof OUTCOMES]}\n`
+  const fields = best.fields.map(
+    (field) =>
+      `  ${field.name.padEnd(9)} column ${String(field.column + 1).padStart(3)}  ${escapeForTerminal(field.value)}\n`,
+  )
+  if (login === undefined) return head + fields.join('')
+  const tls = login.tls === undefined ? 'not told' : login.tls ? 'yes' : 'no'
+  const facts = [
+    ['time', `${localTime(new Date(login.atMs).toISOString())} (${new Date(login.atMs).toISOString()})`],
+    ['user', login.user],
+    ['address', login.address],
+    ['service', login.service === 'any' ? 'POP3 or IMAP: the line does not tell' : login.service],
+    ['TLS', tls],
+  ]
+  return `${head}${facts.map(([name, value]) => `  ${name?.padEnd(9)} ${escapeForTerminal(value ?? '')}\n`).join('')}where it stands in the line:\n${fields.join('')}`
+}
+
+function noneText(line: string, best: Explanation, others: readonly Explanation[], colors: Colors): string {
+  const caret = `${' '.repeat(escapeForTerminal(line.slice(0, best.column)).length)}${colors.red('^')}\n`
+  const head = `${colors.red('no login')}: closest is ${best.title} (${best.parser}), column ${best.column + 1}: ${escapeForTerminal(best.reason ?? 'not known')}\n`
+  const rest = others.map(
+    (other) => `  ${other.parser}, column ${other.column + 1}: ${escapeForTerminal(other.reason ?? other.outcome)}\n`,
+  )
+  return `${caret}${head}${rest.length > 0 ? `others:\n${rest.join('')}` : ''}`
+}

@@ -1,0 +1,89 @@
+/** `popauthd import`: takes over the access.info of the POPauthd of 2002. */
+import { readFile } from 'node:fs/promises'
+import type { ImportAnswer } from '../admin/api-types.ts'
+import type { Login } from '../core/login.ts'
+import { PopauthdError, reasonOf } from '../errors.ts'
+import { escapeForTerminal } from '../lib/escape.ts'
+import { LineClock } from '../parsers/line-time.ts'
+import { type InfoEntry, parseInfo } from '../publishers/sendmail-access/format.ts'
+import type { Configure } from './commands.ts'
+import { print, printJson } from './output.ts'
+import { withTarget } from './target.ts'
+
+const EXAMPLES = `
+Each line is "date <tab> user <tab> address <tab> Unix time". The date is that of the login; the Unix time is when the
+old daemon read it, so it only settles the year. Logins older than the window, refused networks and
+limits open nothing, as ever. Importing twice changes nothing.
+
+Examples:
+  popauthd import /etc/mail/access.info
+  popauthd import access.info --timezone America/New_York`
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+const LARGEST_FILE = 256 * 1024 * 1024
+/** Refusals that are told one by one. */
+const MOST_TOLD = 20
+
+/** Defines `import`. */
+export const importInfo: Configure = (command, context, act) => {
+  command
+    .argument('<file>', 'an access.info')
+    .option('--timezone <zone>', 'zone of its dates, such as Europe/Berlin', 'local')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(
+      act(async (file: string, options: { timezone: string; json?: boolean }) => {
+        const { entries, refused: unreadable } = parseInfo(await readInfo(file))
+        const logins = loginsOf(entries, options.timezone)
+        const undated = entries.length - logins.length
+        const answer = await withTarget(context, 'write', (target) => target.importLogins(logins))
+        const result = { ...answer, unreadable: unreadable + undated }
+        await (options.json ? printJson(context, result) : print(context, resultText(result)))
+      }),
+    )
+}
+
+async function readInfo(file: string): Promise<string> {
+  try {
+    const bytes = await readFile(file)
+    if (bytes.length > LARGEST_FILE)
+      throw new PopauthdError(`cannot import ${file}: it is larger than ${LARGEST_FILE} bytes`)
+    return bytes.toString('utf8')
+  } catch (error) {
+    if (error instanceof PopauthdError) throw error
+    throw new PopauthdError(`cannot read ${file}: ${reasonOf(error)}`, { cause: error })
+  }
+}
+
+/** The logins of the entries, oldest first; one whose date fits no year near its Unix time is left out. */
+export function loginsOf(entries: readonly InfoEntry[], timezone: string): Login[] {
+  const clock = new LineClock({ timezone })
+  return entries
+    .map((entry) => ({ entry, atMs: loginTime(entry, clock) }))
+    .filter((dated): dated is { entry: InfoEntry; atMs: number } => dated.atMs !== undefined)
+    .sort((a, b) => a.atMs - b.atMs)
+    .map(({ entry: { user, address }, atMs }) => ({ user, address, service: 'pop3', server: 'access.info', atMs }))
+}
+
+/** The newest time that the date can stand for and that is not after the reading. */
+function loginTime({ date, unixSeconds }: InfoEntry, clock: LineClock): number | undefined {
+  const [, name = '', day, hour, minute, second] = /^(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d)$/.exec(date) ?? []
+  const numbers = {
+    month: MONTHS.indexOf(name) + 1,
+    day: Number(day),
+    hour: Number(hour),
+    minute: Number(minute),
+    second: Number(second),
+  }
+  const inRange = numbers.month > 0 && numbers.day >= 1 && numbers.day <= 31 && numbers.hour < 24 && numbers.minute < 60
+  if (!inRange || numbers.second > 60) return undefined
+  return clock.toMs({ kind: 'civil', ...numbers, millisecond: 0 }, unixSeconds * 1000)
+}
+
+function resultText({ admitted, stale, refused, unreadable }: ImportAnswer & { unreadable: number }): string {
+  const told = refused
+    .slice(0, MOST_TOLD)
+    .map(({ user, address, detail }) => `refused: ${escapeForTerminal(`${address} (${user}): ${detail}`)}\n`)
+  const more = refused.length > MOST_TOLD ? `refused: ${refused.length - MOST_TOLD} more\n` : ''
+  return `${admitted} taken over, ${stale} too old, ${refused.length} refused, ${unreadable} lines not understood\n${told.join('')}${more}`
+}

@@ -1,0 +1,61 @@
+/** The configuration as a command sees it: the daemon's own loader, with `--config` and `--here` on top. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { LoadedConfig } from '../config/load.ts'
+import type { CliContext } from './context.ts'
+
+/** Directory of the checkout or of the installed package. */
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** What a command adds to the configuration. */
+export interface ConfigChoice {
+  /** Configuration file named as an argument; else `--config`, else as the daemon finds it. */
+  readonly file?: string | undefined
+  /** The demonstration's own state (only with `--here`). Absent: the one whose daemon was started last. */
+  readonly demo?: boolean
+  /** Options of the command line, nested as in the file. */
+  readonly overrides?: Readonly<Record<string, unknown>>
+  readonly knownServers?: readonly string[]
+}
+
+/** Loads and validates the configuration. @throws {UsageError} @throws {PopauthdError} where it cannot be read */
+export async function loadConfigFor(context: CliContext, choice: ConfigChoice = {}): Promise<LoadedConfig> {
+  const { loadConfig } = await import('../config/load.ts')
+  const { config: named, here = false } = context.globals()
+  const file = choice.file ?? named
+  const known = choice.knownServers === undefined ? {} : { knownServers: choice.knownServers }
+  if (!here) return loadConfig({ env: context.env, file, overrides: choice.overrides ?? {}, ...known })
+  const directory = hereDirectory(choice.demo)
+  return loadConfig({
+    ...known,
+    file,
+    privileged: false, // else a system-wide configuration would be read
+    env: { ...context.env, XDG_CONFIG_HOME: join(directory, 'config') },
+    overrides: { ...hereOverrides(directory), ...choice.overrides },
+  })
+}
+
+/** The options that keep everything below `directory`. */
+function hereOverrides(directory: string): Readonly<Record<string, unknown>> {
+  const run = join(directory, 'run')
+  return {
+    state_directory: directory,
+    control: { socket: join(run, 'control.sock') },
+    socketmap: { socket: join(run, 'sendmail.sock') },
+  }
+}
+
+/** `./var` or `./var/demo` of the checkout. */
+export function hereDirectory(demo: boolean | undefined): string {
+  const plain = join(ROOT, 'var')
+  const ofDemo = join(plain, 'demo')
+  if (demo !== undefined) return demo ? ofDemo : plain
+  const startedMs = (directory: string) => modifiedMs(join(directory, 'run', 'control.sock'))
+  if (startedMs(plain) !== startedMs(ofDemo)) return startedMs(ofDemo) > startedMs(plain) ? ofDemo : plain
+  return modifiedMs(join(plain, 'popauthd.lock')) > 0 ? plain : ofDemo
+}
+
+function modifiedMs(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+}

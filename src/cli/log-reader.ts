@@ -1,0 +1,210 @@
+/** Reads whole logs for `scan`: plain or gzip, files or standard input, in chunks of whole lines, the next one read ahead. */
+import { type FileHandle, open } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { reasonOf, SourceError } from '../errors.ts'
+
+const LF = 10
+const GZIP_MAGIC = Buffer.from([0x1f, 0x8b])
+/** Bytes read at a time. */
+const READ_BYTES = 2 * 1024 * 1024
+/** Longest line that is kept together; what is longer is left out whole, as no server writes such lines. */
+const MAX_LINE_BYTES = 1024 * 1024
+
+/** Whole lines, each ended by LF. `bytes` may be reused after the next chunk is asked for. */
+export interface LogChunk {
+  readonly bytes: Buffer
+  /** Lines left out before these because they were too long. */
+  readonly skippedLines: number
+  /** Bytes of the file read so far (compressed ones, where it is), for progress. */
+  readonly readBytes: number
+}
+
+/** An opened log. */
+export interface OpenLog extends AsyncDisposable {
+  /** Bytes of the file; undefined where it has no size (a pipe). */
+  readonly size: number | undefined
+  /** Unix milliseconds of the newest line it can hold: the file's modification time; undefined for a pipe. */
+  readonly modifiedMs: number | undefined
+  /** @throws {SourceError} where reading or unpacking fails midway */
+  chunks(): AsyncIterable<LogChunk>
+}
+
+/** Opens a log file. @throws {SourceError} */
+export async function openLogFile(path: string): Promise<OpenLog> {
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(path)
+    const status = await handle.stat()
+    if (status.isDirectory())
+      throw new SourceError(`cannot read ${path}: it is a directory`, { mend: 'name the files in it' })
+    const isFile = status.isFile()
+    return logOf(handle, path, isFile ? status.size : undefined, isFile ? status.mtimeMs : undefined)
+  } catch (error) {
+    await handle?.close()
+    if (error instanceof SourceError) throw error
+    throw cannotRead(path, error)
+  }
+}
+
+async function logOf(handle: FileHandle, path: string, size?: number, modifiedMs?: number): Promise<OpenLog> {
+  const start = Buffer.alloc(2)
+  const seekable = size !== undefined
+  const isGzip = seekable && (await handle.read(start, 0, 2, 0)).bytesRead === 2 && start.equals(GZIP_MAGIC)
+  const chunks = async function* () {
+    try {
+      if (!seekable) yield* streamChunks(handle.createReadStream({ autoClose: false }))
+      else if (isGzip)
+        yield* gzipChunks(handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024, start: 0 }))
+      else yield* plainChunks(handle)
+    } catch (error) {
+      throw cannotRead(path, error)
+    }
+  }
+  return { size, modifiedMs, chunks, [Symbol.asyncDispose]: () => handle.close() }
+}
+
+/** Standard input, or any other stream, as a log. */
+export function streamLog(stream: Readable): OpenLog {
+  const chunks = async function* () {
+    try {
+      yield* streamChunks(stream)
+    } catch (error) {
+      throw cannotRead('standard input', error)
+    }
+  }
+  return { size: undefined, modifiedMs: undefined, chunks, [Symbol.asyncDispose]: async () => void stream.destroy() }
+}
+
+function cannotRead(path: string, error: unknown): SourceError {
+  const code = (error as NodeJS.ErrnoException).code
+  const packed = code?.startsWith('Z_')
+  const why = packed ? `the compressed data is damaged or cut off (${(error as Error).message})` : reasonOf(error)
+  const mend =
+    code === 'EACCES'
+      ? { mend: 'run it as a user who may read the log: root, or a member of its group (often adm)' }
+      : {}
+  return new SourceError(`cannot read ${path}: ${why}`, { cause: error, ...mend })
+}
+
+/**
+ * Two buffers take turns: while one is scanned, the other is filled. Each has room in front for the part of a line that
+ * the one before it left over.
+ */
+async function* plainChunks(handle: FileHandle): AsyncGenerator<LogChunk> {
+  const lines = new LineCutter()
+  const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(MAX_LINE_BYTES + READ_BYTES + 1))
+  const fill = (turn: number, at: number) => handle.read(buffers[turn & 1] as Buffer, MAX_LINE_BYTES, READ_BYTES, at)
+  let readBytes = 0
+  let pending = fill(0, 0)
+  for (let turn = 0; ; turn++) {
+    const { bytesRead } = await pending
+    if (bytesRead === 0) break
+    readBytes += bytesRead
+    pending = fill(turn + 1, readBytes)
+    pending.catch(() => {}) // it is awaited in the next turn, unless the reader leaves before
+    const bytes = lines.cut(buffers[turn & 1] as Buffer, MAX_LINE_BYTES, MAX_LINE_BYTES + bytesRead)
+    if (bytes.length > 0) yield { bytes, skippedLines: lines.takeSkipped(), readBytes }
+  }
+  yield { ...lines.rest(), readBytes }
+}
+
+async function* streamChunks(stream: Readable): AsyncGenerator<LogChunk> {
+  let start: Buffer = Buffer.alloc(0)
+  const parts = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  while (start.length < 2) {
+    const part = await parts.next()
+    if (part.done) break
+    start = Buffer.concat([start, part.value])
+  }
+  const whole = async function* () {
+    yield start
+    for (let part = await parts.next(); !part.done; part = await parts.next()) yield part.value
+  }
+  if (start.subarray(0, 2).equals(GZIP_MAGIC)) yield* gzipChunks(whole())
+  else yield* cutChunks(whole(), () => 0)
+}
+
+async function* gzipChunks(packed: AsyncIterable<Buffer>): AsyncGenerator<LogChunk> {
+  const { pipeline } = await import('node:stream')
+  let packedBytes = 0
+  const counted = async function* () {
+    for await (const part of packed) {
+      packedBytes += part.length
+      yield part
+    }
+  }
+  const gunzip = createGunzip({ chunkSize: 256 * 1024 })
+  pipeline(counted, gunzip, () => {}) // an error reaches the reader of gunzip
+  yield* cutChunks(gunzip, () => packedBytes)
+}
+
+async function* cutChunks(parts: AsyncIterable<Buffer>, readBytes: () => number): AsyncGenerator<LogChunk> {
+  const lines = new LineCutter()
+  let total = 0
+  for await (const part of parts) {
+    total += part.length
+    const buffer = Buffer.allocUnsafe(MAX_LINE_BYTES + part.length)
+    part.copy(buffer, MAX_LINE_BYTES)
+    const bytes = lines.cut(buffer, MAX_LINE_BYTES, buffer.length)
+    if (bytes.length > 0) yield { bytes, skippedLines: lines.takeSkipped(), readBytes: readBytes() || total }
+  }
+  yield { ...lines.rest(), readBytes: readBytes() || total }
+}
+
+/** Cuts what is read into whole lines; what is left over waits for the next part. */
+class LineCutter {
+  /** The beginning of a line whose end is not read yet; a copy. */
+  #left: Buffer = Buffer.alloc(0)
+  /** True inside a line that is too long. */
+  #skipping = false
+  #skipped = 0
+
+  /** Whole lines in `buffer` from `start` to `end`, with what was left over put in front (there must be room). */
+  cut(buffer: Buffer, start: number, end: number): Buffer {
+    const from = this.#skipping ? this.#skipTo(buffer, start, end) : start
+    const last = buffer.subarray(from, end).lastIndexOf(LF)
+    const stop = last < 0 ? from : from + last + 1
+    const whole = last < 0 ? buffer.subarray(0, 0) : this.#withLeft(buffer, from, stop)
+    this.#keep(buffer.subarray(stop, end))
+    return whole
+  }
+
+  #skipTo(buffer: Buffer, start: number, end: number): number {
+    const found = buffer.subarray(start, end).indexOf(LF)
+    if (found < 0) return end
+    this.#skipping = false
+    this.#skipped++
+    return start + found + 1
+  }
+
+  #withLeft(buffer: Buffer, from: number, stop: number): Buffer {
+    const start = from - this.#left.length
+    this.#left.copy(buffer, start)
+    this.#left = Buffer.alloc(0)
+    return buffer.subarray(start, stop)
+  }
+
+  #keep(part: Buffer): void {
+    if (this.#skipping || part.length === 0) return
+    if (this.#left.length + part.length <= MAX_LINE_BYTES) {
+      this.#left = Buffer.concat([this.#left, part])
+      return
+    }
+    this.#left = Buffer.alloc(0)
+    this.#skipping = true
+  }
+
+  /** Lines left out since the last call: all of them stand before what was cut last. */
+  takeSkipped(): number {
+    const count = this.#skipped
+    this.#skipped = 0
+    return count
+  }
+
+  /** The last line where the log does not end with an LF; one is added. Empty where it does, or where that line is too long. */
+  rest(): Pick<LogChunk, 'bytes' | 'skippedLines'> {
+    const bytes = this.#left.length === 0 ? this.#left : Buffer.concat([this.#left, Buffer.from([LF])])
+    return { bytes, skippedLines: this.takeSkipped() + (this.#skipping ? 1 : 0) }
+  }
+}

@@ -1,0 +1,18 @@
+/** What `run` hands to the daemon besides its configuration. */
+import type { LoadedConfig } from '../config/load.ts'
+
+/** Everything of the process that the daemon needs; it installs no handlers of its own and does not end the process. */
+export interface RunOptions {
+  /** Aborts when the daemon is to stop; its reason is the signal's name. */
+  readonly signal: AbortSignal
+  /** Calls `listener` at each SIGHUP; returns how to stop listening. */
+  readonly onReload: (listener: () => void) => () => void
+  /** Loads the configuration anew, with the same file and command line. @throws {UsageError} the old one then stays in force */
+  readonly reload: () => Promise<LoadedConfig>
+  /** Lines for the operator about the configuration. */
+  readonly warnings: readonly string[]
+  /** Follow standard input (`--log -`) instead of the configured sources. */
+  readonly readStdin: boolean
+  /** Called once all sources have been read to their end for the first time, with what is followed. */
+  readonly onReady: (following: readonly string[]) => void
+}

@@ -1,0 +1,103 @@
+/** `popauthd status`: how the daemon is doing. */
+import type { PublisherStatus, SourceStatus, StatusAnswer } from '../admin/api-types.ts'
+import { formatDuration } from '../lib/duration.ts'
+import { formatPairs } from '../lib/table-print.ts'
+import { type Colors, colorsFor } from '../lib/terminal.ts'
+import type { Configure } from './commands.ts'
+import { localTime, print, printJson } from './output.ts'
+import { withTarget } from './target.ts'
+
+const EXAMPLES = `
+Exit code 0: the daemon runs. 1: none runs (what the table holds is shown all the same).
+
+Examples:
+  popauthd status
+  popauthd status --json | jq '.sources[] | {origin, caughtUp}'`
+
+/** Defines `status`. */
+export const status: Configure = (command, context, act) => {
+  command
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', EXAMPLES)
+    .action(
+      act(async (options: { json?: boolean }) => {
+        const answer = await withTarget(context, 'read', (target) => target.status())
+        const colors = colorsFor(context.stdout, context.env)
+        if (options.json) await printJson(context, answer)
+        else await print(context, statusText(answer, context.clock.now(), colors))
+        return answer.daemon ? 0 : 1
+      }),
+    )
+}
+
+type Pairs = readonly (readonly [string, string])[]
+
+function statusText(answer: StatusAnswer, nowMs: number, colors: Colors): string {
+  return [
+    section(colors.bold('popauthd'), daemonPairs(answer, nowMs)),
+    section(colors.bold('table'), tablePairs(answer)),
+    section(
+      colors.bold('logs'),
+      answer.sources.map((source) => [source.origin, sourceWords(source)]),
+    ),
+    section(
+      colors.bold('maps'),
+      answer.publishers.map((publisher) => [publisher.name, publisherWords(publisher)]),
+    ),
+    section(
+      colors.bold('lookups'),
+      answer.responders.map(({ name, lookups, authorized, connections }) => [
+        name,
+        `${lookups} answered, ${authorized} of them yes; ${connections} connections`,
+      ]),
+    ),
+    section(
+      colors.bold('counters'),
+      Object.entries(answer.counters).map(([name, count]) => [name, String(count)]),
+    ),
+  ].join('')
+}
+
+function section(title: string, pairs: Pairs): string {
+  return pairs.length === 0 ? '' : `${title}\n${formatPairs(pairs, 2)}`
+}
+
+function daemonPairs(answer: StatusAnswer, nowMs: number): Pairs {
+  const window: Pairs = [
+    ['window', formatDuration(answer.windowSeconds)],
+    ['when stopped', answer.whenStopped === 'close' ? 'maps are closed' : 'what is in time stays open'],
+    ['state', answer.stateDirectory],
+    ['version', answer.version],
+  ]
+  if (!answer.daemon) return [['daemon', 'does not run'], ...window]
+  const since = answer.startedAt === undefined ? '' : ` since ${localTime(answer.startedAt, nowMs)}`
+  return [['daemon', `runs${since}${answer.pid === undefined ? '' : ` (PID ${answer.pid})`}`], ...window]
+}
+
+function tablePairs({ table }: StatusAnswer): Pairs {
+  const size: Pairs = table.bytes === undefined ? [] : [['size', `${(table.bytes / 1024).toFixed(0)} KiB`]]
+  return [
+    ['may relay now', `${table.authorized}`],
+    ['addresses known', `${table.addresses}`],
+    ['decisions', `${table.decisions}`],
+    ...size,
+  ]
+}
+
+function sourceWords(source: SourceStatus): string {
+  if (source.trouble !== undefined) return source.trouble
+  const { position } = source
+  const place =
+    position === null
+      ? 'nothing read yet'
+      : Object.entries(position)
+          .map(([key, value]) => `${key} ${value}`)
+          .join(', ')
+  return `${source.caughtUp ? 'read to its end' : 'reading'}; ${place}`
+}
+
+function publisherWords(publisher: PublisherStatus): string {
+  if (publisher.state === 'in_step') return 'in step'
+  const retry = publisher.retryAt === undefined ? '' : `; tried again at ${localTime(publisher.retryAt)}`
+  return `${publisher.state === 'behind' ? 'being brought in step' : 'FAILING'}${publisher.problem ? `: ${publisher.problem}` : ''}${retry}`
+}

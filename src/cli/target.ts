@@ -1,0 +1,29 @@
+/** What table commands talk to: the running daemon, or the table itself where none runs. */
+
+import type { ControlTarget } from '../admin/control-target.ts'
+import type { OfflineUse } from '../admin/offline-target.ts'
+import { escapeForTerminal } from '../lib/escape.ts'
+import type { CliContext } from './context.ts'
+import { loadConfigFor } from './load-config.ts'
+
+/** Runs `work` on the daemon, or on the table where no daemon answers. `work` may be called twice: it prints nothing. */
+export async function withTarget<T>(
+  context: CliContext,
+  use: OfflineUse,
+  work: (target: ControlTarget) => Promise<T>,
+): Promise<T> {
+  const { config } = await loadConfigFor(context)
+  const { ControlClient, NoDaemonError } = await import('../admin/control-client.ts')
+  try {
+    return await work(new ControlClient(config.control.path))
+  } catch (error) {
+    if (!(error instanceof NoDaemonError)) throw error
+  }
+  const { openOfflineTarget } = await import('../admin/offline-target.ts')
+  await using offline = await openOfflineTarget(config, use, context.clock, (message) => tell(context, message))
+  return await work(offline)
+}
+
+function tell(context: CliContext, message: string): void {
+  context.stderr.write(`popauthd: ${escapeForTerminal(message)}\n`)
+}
