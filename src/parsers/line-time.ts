@@ -10,6 +10,8 @@ const DAY_MS = 86_400_000
 const OFFSET_STEP_MS = 900_000
 /** A line may be this far ahead of the newest time it can have (a zone set wrong, a clock a bit ahead) before the year before is taken. */
 const AHEAD_MS = DAY_MS
+/** Lines may stand this much out of order. */
+const DISORDER_MS = 300_000
 const MOST_CACHED = 4096
 
 type CivilTime = Extract<LogTime, { kind: 'civil' }>
@@ -82,8 +84,9 @@ export class LineClock {
   }
 
   /**
-   * Near a change of the offset a civil time has one, two or no moments. Of two, the one nearest to the line before is taken (nearest to
-   * `newestMs` for a first line); where it has none (the hour that is skipped), it is read with the offset before the change.
+   * Near a change of the offset a civil time has one, two or no moments. Logs go forward: of two, the first that is not before the line
+   * before is taken (for a first line, the one nearest to `newestMs`); where there is none (the hour that is skipped), the time is read
+   * with the offset before the change.
    */
   #resolveOnChange(civilMs: number, newestMs: number): number {
     const offsets = [this.#offsetAt(civilMs - DAY_MS), this.#offsetAt(civilMs + DAY_MS)]
@@ -92,8 +95,8 @@ export class LineClock {
     const isSecond = this.#offsetAt(second) === offsets[1]
     if (!isSecond) return first
     if (!isFirst) return second
-    const near = this.#lastMs ?? newestMs
-    return Math.abs(near - first) <= Math.abs(near - second) ? first : second
+    if (this.#lastMs !== undefined) return first >= this.#lastMs - DISORDER_MS ? first : second
+    return Math.abs(newestMs - first) <= Math.abs(newestMs - second) ? first : second
   }
 }
 

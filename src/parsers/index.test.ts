@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest'
+import { UsageError } from '../errors.ts'
+import { parserById, parsers, selectParsers } from './index.ts'
+
+describe('the list of parsers', () => {
+  it('has ids that are unique and literals that survive JSON', () => {
+    expect(new Set(parsers.map(({ id }) => id)).size).toBe(parsers.length)
+    for (const { literals } of parsers) {
+      for (const literal of literals) expect(JSON.stringify(literal)).toBe(`"${literal}"`)
+    }
+  })
+
+  it('finds a parser by its id', () => {
+    expect(parserById('qpopper').id).toBe('qpopper')
+  })
+
+  it.each([
+    ['dovcot', 'Did you mean dovecot?'],
+    ['uwimap', 'Did you mean uw-imap?'],
+  ])('names the nearest to %s', (id, hint) => {
+    expect(() => parserById(id)).toThrow(UsageError)
+    expect(() => parserById(id)).toThrow(expect.objectContaining({ mend: expect.stringContaining(hint), exitCode: 2 }))
+  })
+
+  it('lists all where nothing is near', () => {
+    const mend = 'Known formats: dovecot, qpopper, uw-imap, popa3d'
+    expect(() => parserById('microsoft-exchange')).toThrow(expect.objectContaining({ mend }))
+  })
+
+  it('selects each once, and all where none is named', () => {
+    expect(selectParsers([])).toBe(parsers)
+    expect(selectParsers(['popa3d', 'dovecot', 'popa3d']).map(({ id }) => id)).toEqual(['popa3d', 'dovecot'])
+  })
+})
