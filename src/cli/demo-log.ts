@@ -6,6 +6,8 @@ import type { Clock } from '../lib/clock.ts'
 interface Scene {
   /** What a reader of the log should see, for the tests. */
   readonly opens: readonly string[]
+  /** Played only in each `every`-th round, so that one sees an authorization end. */
+  readonly every?: number
   readonly lines: (stamp: Stamp) => readonly string[]
 }
 
@@ -29,6 +31,7 @@ export const DEMO_SCENES: readonly Scene[] = [
   { opens: ['198.51.100.7'], lines: dovecot('pop3', 'alice@example.com', '198.51.100.7') },
   {
     opens: ['203.0.113.42'],
+    every: 5,
     lines: ({ syslog, pid }) => [
       `${syslog} mail popper[${pid}]: (v4.1.0) POP login by user "scanner2" at (copier.example.net) 203.0.113.42`,
     ],
@@ -55,6 +58,7 @@ export const DEMO_SCENES: readonly Scene[] = [
   },
   {
     opens: ['198.51.100.8'],
+    every: 5,
     lines: ({ syslog, pid }) => [
       `${syslog} mail ipop3d[${pid}]: Login user=carol host=till-3.shop.example [198.51.100.8] nmsgs=2/2`,
     ],
@@ -68,6 +72,7 @@ export const DEMO_SCENES: readonly Scene[] = [
   },
   {
     opens: ['203.0.113.80'],
+    every: 5,
     lines: ({ syslog, pid }) => [
       `${syslog} mail popa3d[${pid}]: Session from 203.0.113.80`,
       `${syslog} mail popa3d[${pid}]: Authentication passed for dave`,
@@ -82,6 +87,7 @@ export const DEMO_SCENES: readonly Scene[] = [
   },
   {
     opens: ['198.51.100.9'],
+    every: 5,
     lines: ({ syslog, pid }) => [
       `${syslog} mail popper[${pid}]: Stats: erin 0 0 3 4120 branch.example.org 198.51.100.9`,
     ],
@@ -104,7 +110,8 @@ export function writeDemoLog(
       resolve()
     }
     const step = () => {
-      appendScene(path, DEMO_SCENES[scene % DEMO_SCENES.length] as Scene, stampOf(clock.now(), scene++)).then(() => {
+      const stamp = stampOf(clock.now(), scene)
+      appendScene(path, sceneAt(scene++), stamp).then(() => {
         if (!signal.aborted) cancel = clock.setTimer(paceMs, step)
       }, reject)
     }
@@ -112,6 +119,13 @@ export function writeDemoLog(
     if (signal.aborted) stop()
     else step()
   })
+}
+
+/** The scene of one step; a round leaves out what is played less often, and begins anew with what is played always. */
+function sceneAt(step: number): Scene {
+  const round = Math.floor(step / DEMO_SCENES.length)
+  const scene = DEMO_SCENES[step % DEMO_SCENES.length] as Scene
+  return round % (scene.every ?? 1) === 0 ? scene : (DEMO_SCENES[0] as Scene)
 }
 
 async function appendScene(path: string, scene: Scene, stamp: Stamp): Promise<void> {

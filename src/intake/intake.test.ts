@@ -1,0 +1,128 @@
+import { expect, it, vi } from 'vitest'
+import type { Login } from '../core/login.ts'
+import { TableError } from '../errors.ts'
+import { Events } from '../events.ts'
+import { ManualClock } from '../lib/clock.ts'
+import { createLogger } from '../log.ts'
+import { parsers } from '../parsers/index.ts'
+import { LoginScanner } from '../parsers/scanner.ts'
+import type { Source, SourceChunk } from '../sources/source.ts'
+import type { CommitInput, CommitResult } from '../table/authorization-table.ts'
+import { IDLE_POSITION_MS, Intake } from './intake.ts'
+
+const START = Date.parse('2026-11-22T16:20:05Z')
+const login = (user: string, second: number) =>
+  `2026-11-22T16:20:0${second}+00:00 mail dovecot: pop3-login: Login: user=<${user}>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.25, mpid=1, session=<a>\n`
+const NOISE = '2026-11-22T16:20:03+00:00 mail sshd[1]: Server listening on :: port 22.\n'
+
+function chunk(text: string, offset: number, caughtUp = false): SourceChunk {
+  const bytes = Buffer.from(text)
+  return { bytes, format: 'lines', position: { offset }, caughtUp, origin: 'test.log', newestMs: START }
+}
+
+/** A source that yields `chunks` and then ends; `before` runs ahead of each. */
+function sourceOf(chunks: readonly SourceChunk[], before: (index: number) => void = () => {}): Source {
+  return {
+    id: 'file:test.log',
+    async *chunks() {
+      for (const [index, one] of chunks.entries()) {
+        before(index)
+        yield one
+      }
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+class FakeTable {
+  readonly commits: CommitInput[] = []
+  failures = 0
+  kept: unknown
+
+  position(): unknown {
+    return this.kept
+  }
+
+  async commit(input: CommitInput): Promise<CommitResult> {
+    if (this.failures-- > 0) throw new TableError('cannot write the table: no space left on the device')
+    this.commits.push(input)
+    return { changes: [], outcomes: input.logins.map((one: Login) => ({ login: one, kind: 'accepted' as const })) }
+  }
+}
+
+function setUp(source: Source) {
+  const clock = new ManualClock(START)
+  const table = new FakeTable()
+  const onCaughtUp = vi.fn()
+  const intake = new Intake({
+    source,
+    scanner: new LoginScanner({ parsers, timezone: 'UTC' }),
+    table,
+    events: new Events(createLogger({ level: 'fatal' as 'error', format: 'json' })),
+    clock,
+    onChanges: () => {},
+    onCaughtUp,
+  })
+  return { clock, table, intake, onCaughtUp }
+}
+
+const usersOf = (table: FakeTable) => table.commits.map(({ logins }) => logins.map(({ user }) => user))
+const offsetsOf = (table: FakeTable) =>
+  table.commits.map(({ position }) => (position as { value: { source: { offset: number } } }).value.source.offset)
+
+it('commits the logins of a chunk together with the position behind it', async () => {
+  const { table, intake, onCaughtUp } = setUp(sourceOf([chunk(login('alice', 1) + login('bob', 2), 200, true)]))
+  await intake.run(new AbortController().signal)
+  expect(usersOf(table)).toEqual([['alice', 'bob']])
+  expect(offsetsOf(table)).toEqual([200])
+  expect(onCaughtUp).toHaveBeenCalledOnce()
+})
+
+it('keeps the position of other lines back for a while, and writes it at the end', async () => {
+  const chunks = [chunk(login('alice', 1), 100), chunk(NOISE, 200), chunk(NOISE, 300), chunk(NOISE, 400)]
+  const { clock, table, intake } = setUp(
+    sourceOf(chunks, (index) => {
+      if (index === 2) clock.advance(IDLE_POSITION_MS)
+    }),
+  )
+  await intake.run(new AbortController().signal)
+  expect(offsetsOf(table)).toEqual([100, 300, 400])
+  expect(usersOf(table)).toEqual([['alice'], [], []])
+})
+
+it('holds on to a chunk until the table takes it', async () => {
+  const { clock, table, intake } = setUp(sourceOf([chunk(login('alice', 1), 100), chunk(login('bob', 2), 200)]))
+  table.failures = 3
+  const running = intake.run(new AbortController().signal)
+  while (table.failures > 0) {
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(intake.status.trouble ?? 'no space').toContain('no space')
+    clock.advance(1000)
+  }
+  clock.advance(1000)
+  await running
+  expect(usersOf(table)).toEqual([['alice'], ['bob']])
+  expect(intake.status.trouble).toBeUndefined()
+})
+
+it('stops without committing what it cannot commit, and does not claim the position', async () => {
+  const stop = new AbortController()
+  const { table, intake } = setUp(sourceOf([chunk(login('alice', 1), 100), chunk(login('bob', 2), 200)]))
+  table.failures = Number.POSITIVE_INFINITY
+  stop.abort()
+  await intake.run(stop.signal)
+  expect(table.commits).toEqual([])
+  expect(intake.status.position).toBeUndefined()
+})
+
+it('joins the two lines of a login across a restart between them', async () => {
+  const connect = 'Nov 22 16:20:01 mail popa3d[77]: Session from 198.51.100.8\n'
+  const passed = 'Nov 22 16:20:02 mail popa3d[77]: Authentication passed for carol\n'
+  const first = setUp(sourceOf([chunk(connect, 60)]))
+  await first.intake.run(new AbortController().signal)
+  const kept = first.table.commits.at(-1)?.position?.value
+  const second = setUp(sourceOf([chunk(passed, 130)]))
+  second.table.kept = JSON.parse(JSON.stringify(kept))
+  await second.intake.run(new AbortController().signal)
+  expect(second.table.commits[0]?.logins).toMatchObject([{ user: 'carol', address: '198.51.100.8', server: 'popa3d' }])
+})
