@@ -1,8 +1,8 @@
 /** The table: who may relay, why and until when. One writer; lookups read the file's memory map and never wait. */
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DecisionResult, DecisionStore } from '../admission/decisions.ts'
-import { type JudgeContext, judge, loginState } from '../admission/judge.ts'
+import { type JudgeContext, judge, type LoginState, loginState } from '../admission/judge.ts'
 import { type AdmissionPolicy, tableAddress } from '../admission/policy.ts'
 import { storedUser } from '../admission/stored-user.ts'
 import type {
@@ -36,7 +36,7 @@ const STEP_BACK_MS = 1000
 
 /** How to open the table. */
 export interface TableOptions {
-  /** State directory; made (mode 0750) where it is missing, unless read-only. Holds table.mdb, decisions.json and the lock. */
+  /** State directory; made (mode 0711: the MTA must get through to its map) where it is missing, unless read-only. Holds table.mdb, decisions.json and the lock. */
   readonly directory: string
   readonly clock: Clock
   readonly policy: AdmissionPolicy
@@ -168,6 +168,12 @@ export class AuthorizationTable implements AsyncDisposable {
   /** The users at `address`, newest login first. @throws {TableError} */
   usersOf(address: ClientAddress): readonly UserLogin[] {
     return this.#stored(address)?.users ?? []
+  }
+
+  /** What one login of {@link usersOf} is worth now: it opens, or why it opens nothing. */
+  loginStateOf(address: ClientAddress, login: UserLogin): LoginState {
+    const { policy } = this.#context
+    return loginState(tableAddress(address, policy.ipv6Prefix), login, this.#context, this.#clock.now())
   }
 
   /** The addresses of a user, newest login first. @throws {TableError} */
@@ -415,7 +421,7 @@ export class AuthorizationTable implements AsyncDisposable {
 
 function makeDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o750 })
+    if (mkdirSync(path, { recursive: true, mode: 0o711 }) !== undefined) chmodSync(path, 0o711)
   } catch (error) {
     throw new TableError(`cannot make the state directory ${path}: ${reasonOf(error)}`, {
       mend: 'make it for the user that popauthd runs as, or name another (state_directory)',
