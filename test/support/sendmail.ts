@@ -9,8 +9,10 @@ import { type RunResult, run } from './run.ts'
 
 /** What differs from one test to the next. */
 export interface SendmailOptions {
-  /** Text for the end of the .mc file, for instance a feature popauthd ships or a LOCAL_CONFIG section with tabs. */
+  /** Text for the end of the .mc file, for instance a LOCAL_CONFIG section with tabs. */
   readonly extraMc?: string
+  /** Lines above MAILER, for instance a FEATURE that popauthd ships (the feature directory is /usr/share/sendmail/cf/feature). */
+  readonly features?: string
   /** Ask a socketmap at this host path (in the laboratory's shared directory) from Local_Relay_Auth. */
   readonly socketMap?: string
   /** Flags of the K line of that map, by default `-o -d5`. */
@@ -80,6 +82,7 @@ FEATURE(\`accept_unresolvable_domains')dnl
 FEATURE(\`no_default_msa')dnl
 FEATURE(\`local_lmtp', \`/usr/libexec/sendmail/mail.local')dnl
 FEATURE(\`access_db', \`${options.accessDb ?? `hash -T<TMPF> ${accessPath}`}')dnl
+${options.features ?? 'dnl'}
 DAEMON_OPTIONS(\`Name=MTA-v4, Family=inet, Addr=${SERVER_ADDRESS}, Port=25')dnl
 DAEMON_OPTIONS(\`Name=MTA-v6, Family=inet6, Addr=${SERVER_ADDRESS6}, Port=25')dnl
 MAILER(\`local')dnl
