@@ -27,6 +27,11 @@ describe('explain', () => {
     expect(caret?.length).toBe(told)
   })
 
+  it('names the imitated server first, where another program wrote the line', async () => {
+    const forged = 'Nov 22 10:00:00 mx sm-mta[9]: x: arg1=<"POP login by user "admin" at (host) 203.0.113.9">'
+    expect((await callCli(['explain', forged])).stdout).toMatch(/closest is Qpopper.*written by sm-mta/)
+  })
+
   it('keeps the caret in place after characters that were escaped', async () => {
     const { stdout } = await callCli(['explain', `${LOGIN.replace('mx', 'mx')}\u0007\u001b[2J`])
     const [shown = '', caret = ''] = stdout.split('\n')
@@ -51,10 +56,17 @@ describe('explain', () => {
 })
 
 describe('formats', () => {
-  it('lists every parser with its literals', async () => {
+  it('lists every parser with its literals and a sample that explain takes', async () => {
     const { code, stdout } = await callCli(['formats', '--json'])
     expect(code).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject(parsers.map(({ id, title, literals }) => ({ id, title, literals })))
+    const all = JSON.parse(stdout) as { id: string; sample: string[] }[]
+    expect(all).toMatchObject(parsers.map(({ id, title, literals }) => ({ id, title, literals })))
+    for (const { id, sample } of all) {
+      const explained = (await callCli(['explain', '--json'], { stdin: sample.join('\n') })).stdout
+        .trimEnd()
+        .split('\n')
+      expect(JSON.parse(explained.at(-1) ?? '')).toMatchObject({ parser: id, outcome: expect.stringMatching(/^login/) })
+    }
     const text = (await callCli(['formats'])).stdout
     for (const { id, title } of parsers) expect(text).toContain(`${id}  ${title}\n`)
   })

@@ -47,9 +47,18 @@ function linesOf(context: CliContext): AsyncIterable<string> {
   return createInterface({ input: context.stdin(), crlfDelay: Infinity })
 }
 
+/** The closest first; of parsers that failed at the same place, one whose words stand in the line. */
 function explainLine(scanner: LoginScanner, line: string, newestMs: number): readonly Explanation[] {
   const format = line.startsWith('{') ? 'journal-json' : 'lines'
-  return scanner.explain(line.slice(0, MAX_LINE_LENGTH), { format, newestMs })
+  const text = line.slice(0, MAX_LINE_LENGTH)
+  const words = new Set(
+    parsers.filter(({ literals }) => literals.some((literal) => text.includes(literal))).map(({ id }) => id),
+  )
+  const isTie = (a: Explanation, b: Explanation) =>
+    a.outcome === 'none' && b.outcome === 'none' && a.column === b.column
+  return scanner
+    .explain(text, { format, newestMs })
+    .toSorted((a, b) => (isTie(a, b) ? Number(words.has(b.parser)) - Number(words.has(a.parser)) : 0))
 }
 
 function jsonLine(line: string, [best, ...others]: readonly Explanation[]): string {

@@ -1,7 +1,8 @@
 /** `popauthd formats`: the servers whose logs are understood. */
 import { escapeForTerminal } from '../lib/escape.ts'
-import { colorsFor } from '../lib/terminal.ts'
+import { type Colors, colorsFor } from '../lib/terminal.ts'
 import { parsers } from '../parsers/index.ts'
+import { parserSamples } from '../parsers/samples.ts'
 import type { Configure } from './commands.ts'
 import { print, printJson } from './output.ts'
 
@@ -12,6 +13,15 @@ Examples:
   popauthd formats
   popauthd formats --json | jq -r '.[].id'`
 
+interface Format {
+  readonly id: string
+  readonly title: string
+  /** Every success line holds one of these. */
+  readonly literals: readonly string[]
+  /** Lines of one real login. */
+  readonly sample: readonly string[]
+}
+
 /** Defines `formats`. */
 export const formats: Configure = (command, context, act) => {
   command
@@ -19,16 +29,24 @@ export const formats: Configure = (command, context, act) => {
     .addHelpText('after', EXAMPLES)
     .action(
       act(async (options: { json?: boolean }) => {
-        const all = parsers.map(({ id, title, literals }) => ({ id, title, literals }))
+        const all = parsers.map(({ id, title, literals }) => ({ id, title, literals, sample: sampleOf(id) }))
         if (options.json) return printJson(context, all)
         const colors = colorsFor(context.stdout, context.env)
-        const texts = all.map(({ id, title, literals }) =>
-          [
-            `${colors.bold(id)}  ${title}\n`,
-            `  looks for  ${literals.map((literal) => escapeForTerminal(JSON.stringify(literal))).join(', ')}\n`,
-          ].join(''),
-        )
-        await print(context, texts.join('\n'))
+        await print(context, all.map((format) => formatText(format, colors)).join('\n'))
       }),
     )
+}
+
+/** The shortest login from an IPv4 client, in a syslog or server's own file. */
+function sampleOf(id: string): readonly string[] {
+  const logins = parserSamples(id).filter(
+    ({ expect, format }) => format === 'lines' && expect?.ip.includes('.') === true,
+  )
+  return logins.toSorted((a, b) => a.lines.length - b.lines.length)[0]?.lines ?? []
+}
+
+function formatText({ id, title, literals, sample }: Format, colors: Colors): string {
+  const looksFor = literals.map((literal) => escapeForTerminal(JSON.stringify(literal))).join(', ')
+  const lines = sample.map((line, i) => `  ${i === 0 ? 'sample' : '      '}     ${escapeForTerminal(line)}\n`)
+  return `${colors.bold(id)}  ${title}\n  looks for  ${looksFor}\n${lines.join('')}`
 }
