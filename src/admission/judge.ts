@@ -82,7 +82,7 @@ function judgeLogins(
   let reason: Exclude<LoginState, 'open'> | undefined
   for (const login of facts.users) {
     const state = loginState(key, login, context, atMs)
-    if (state === 'open') return opened('login', login.lastMs + windowMs, describe(login))
+    if (state === 'open') return openedByLogin(login, windowMs)
     if (reason === undefined || reason === 'ahead_of_clock') reason = state
   }
   return closed(reason ?? 'unknown', WHY[reason ?? 'expired'])
@@ -96,9 +96,17 @@ const WHY: Readonly<Record<Exclude<LoginState, 'open'>, string>> = {
   ahead_of_clock: 'its login is dated ahead of the clock',
 }
 
-function describe(login: UserLogin): string {
-  const service = login.service === 'any' ? 'mail' : login.service
-  return `${service} login by ${login.user} at ${new Date(login.lastMs).toISOString()} (${login.server})`
+/** The sentence is made when it is asked for: most verdicts go to an MTA, which never does. */
+function openedByLogin(login: UserLogin, windowMs: number): Verdict {
+  return {
+    authorized: true,
+    reason: 'login',
+    untilMs: login.lastMs + windowMs,
+    get detail() {
+      const service = login.service === 'any' ? 'mail' : login.service
+      return `${service} login by ${login.user} at ${new Date(login.lastMs).toISOString()} (${login.server})`
+    },
+  }
 }
 
 function opened(reason: VerdictReason, untilMs: number, detail: string): Verdict {

@@ -50,11 +50,12 @@ export class Draft {
   put(key: Buffer, record: StoredRecord | undefined): void {
     const entry = this.entry(key)
     this.#added += Number(record !== undefined) - Number(entry.record !== undefined)
-    for (const { user } of entry.record?.users ?? []) this.#addressesOf(user).delete(key.toString('latin1'))
+    const name = key.toString('latin1')
+    for (const { user } of entry.record?.users ?? []) this.#userEntries.get(user)?.delete(name)
     for (const { user, lastMs, refused } of record?.users ?? []) {
-      this.#addressesOf(user).set(key.toString('latin1'), { addressKey: key, lastMs, refused })
+      this.#userEntries.get(user)?.set(name, { addressKey: key, lastMs, refused })
     }
-    this.#entries.set(key.toString('latin1'), { key, before: entry.before, record })
+    this.#entries.set(name, { key, before: entry.before, record })
   }
 
   /** Addresses of a user as they stand in this draft. */
@@ -103,6 +104,7 @@ export class Draft {
   #writes(): StoreWrites {
     const writes: StoreWrites = {
       records: new Map(),
+      added: this.#added,
       index: this.#orphans.map((entry) => ({ entry, remove: true })),
       users: [],
       watermarks: new Map(),
@@ -127,6 +129,7 @@ export class Draft {
     if (entries === undefined) {
       const stored = this.#store.userEntries(userKeyOf(user))
       entries = new Map(stored.map((entry) => [entry.addressKey.toString('latin1'), entry]))
+      for (const [name, entry] of this.#entries) overlay(entries, name, entry, user)
       this.#userEntries.set(user, entries)
     }
     return entries
@@ -142,6 +145,19 @@ export class Draft {
     }
     return mark
   }
+}
+
+/** Puts what a draft has already changed of one address over the stored entries of a user. */
+function overlay(
+  entries: Map<string, UserEntry>,
+  name: string,
+  { key, before, record }: DraftEntry,
+  user: string,
+): void {
+  if (record === before) return
+  const login = record?.users.find((other) => other.user === user)
+  if (login === undefined) entries.delete(name)
+  else entries.set(name, { addressKey: key, lastMs: login.lastMs, refused: login.refused })
 }
 
 function oldestLogin(users: readonly UserLogin[] | undefined): number | undefined {
