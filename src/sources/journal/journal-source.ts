@@ -3,7 +3,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { reasonOf, SourceError } from '../../errors.ts'
-import { Backoff } from '../../lib/backoff.ts'
+import { Backoff, type BackoffOptions } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { LineBuffer, type LineBufferOptions } from '../line-buffer.ts'
 import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../source.ts'
@@ -19,6 +19,8 @@ export interface JournalSourceOptions extends LineBufferOptions {
   readonly backlogMs?: number
   /** More matches, each `FIELD=value`; `+` is not allowed, as it would let in other machines' entries. */
   readonly matches?: readonly string[]
+  /** Pauses before a child that died is started again (default 0.5 s to 1 min). */
+  readonly restart?: BackoffOptions
   /** File with the id of this machine (default /etc/machine-id); without one, entries of all machines in the journal are read. */
   readonly machineIdPath?: string
 }
@@ -44,6 +46,7 @@ const CURSOR = /^[0-9a-zA-Z=;:_-]{1,500}$/
 /** Entries that come within this time belong to one burst. The first one may take longer, and a child that may not read ends before. */
 const QUIET_MS = 50
 const FIRST_QUIET_MS = 1000
+const EXIT_MS = 1000
 const STDERR_BYTES = 2000
 /** A cursor that journalctl refuses this often in a row is given up. */
 const CURSOR_ATTEMPTS = 3
@@ -80,13 +83,14 @@ export class JournalSource implements Source {
 class JournalFollower {
   readonly #options: JournalSourceOptions
   readonly #signal: AbortSignal
-  readonly #backoff = new Backoff({ firstMs: 500, mostMs: 60_000 })
+  readonly #backoff: Backoff
   #cursor: string | undefined
   #everRead = false
 
   constructor(options: JournalSourceOptions, signal: AbortSignal) {
     this.#options = options
     this.#signal = signal
+    this.#backoff = new Backoff(options.restart ?? { firstMs: 500, mostMs: 60_000 })
   }
 
   async *run(from: SourcePosition | undefined): AsyncGenerator<SourceChunk> {
@@ -129,6 +133,8 @@ class JournalFollower {
     try {
       if (this.#signal.aborted) kill()
       yield* this.#readChild(child.stdout)
+      // Its output has ended, so it is about to exit and to say why; killing it at once would hide that.
+      await this.#pause(EXIT_MS, ended)
     } finally {
       this.#signal.removeEventListener('abort', kill)
       kill()
@@ -179,7 +185,8 @@ class JournalFollower {
     this.#options.notice({ kind: 'line_too_long', detail, trouble: false })
   }
 
-  #pause(ms: number): Promise<void> {
+  /** Waits for that time, but no longer than until the abort or `sooner` (which never rejects). */
+  #pause(ms: number, sooner?: Promise<unknown>): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         cancel()
@@ -189,6 +196,7 @@ class JournalFollower {
       const cancel = this.#options.clock.setTimer(ms, done)
       this.#signal.addEventListener('abort', done, { once: true })
       if (this.#signal.aborted) done()
+      void sooner?.then(done)
     })
   }
 }
