@@ -1,34 +1,48 @@
-/** `popauthd run`: the daemon, in the foreground. */
-import { resolve } from 'node:path'
+/** `popauthd run`: the daemon in the foreground; with `--here` on the checkout's own state, with a demonstration where there is no log. */
+import { mkdir, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import type { LoadedConfig } from '../config/load.ts'
 import { UsageError } from '../errors.ts'
+import { escapeForTerminal } from '../lib/escape.ts'
 import type { Configure } from './commands.ts'
 import type { CliContext } from './context.ts'
-import { type ConfigChoice, loadConfigFor } from './load-config.ts'
+import { hereDirectory, loadConfigFor } from './load-config.ts'
 
 const EXAMPLES = `
 Stays in the foreground and logs to standard error; a service manager puts it into the background. SIGHUP reloads the
-configuration (a bad one keeps the old), SIGTERM and Ctrl-C stop it.
+configuration (a bad one keeps the old), SIGTERM and Ctrl-C stop it with everything committed.
 
 Examples:
-  popauthd run
-  popauthd run --log /var/log/maillog
-  popauthd run --config ./popauthd.yaml
-  ssh mx tail -F /var/log/maillog | popauthd run --log -`
+  popauthd run                              with /etc/popauthd/popauthd.yaml
+  popauthd run --log /var/log/maillog       follows this log instead of the configured sources
+  ssh mx tail -F /var/log/mail.log | popauthd run --log -
+  npm start -- --demo                       a demonstration with a log of its own`
+
+/** A login of the demonstration opens its address for this long, so that one sees it end. */
+const DEMO_WINDOW_SECONDS = 60
+const DEMO_PACE_MS = 2_500
 
 interface RunArguments {
   readonly log?: readonly string[]
   readonly demo?: boolean
 }
 
+/** What is followed, once the command line has been understood. `demoLog`: the demonstration's own log, where there is one. */
+interface RunPlan {
+  readonly logs: readonly string[]
+  readonly readStdin: boolean
+  readonly demoLog: string | undefined
+}
+
 /** Defines `run`. */
 export const run: Configure = (command, context, act) => {
   command
     .option(
-      '--log <file>',
+      '-l, --log <file>',
       'follow this log instead of the configured ones; repeat it for more; - is standard input',
       collect,
     )
-    .option('--demo', 'write a log of made-up logins and follow that (with --here)')
+    .option('--demo', 'follow a demonstration log, on a state of its own (with --here)')
     .addHelpText('after', EXAMPLES)
     .action(act((options: RunArguments) => start(context, options)))
 }
@@ -37,31 +51,81 @@ function collect(value: string, before: readonly string[] = []): readonly string
   return [...before, value]
 }
 
-async function start(context: CliContext, { log = [], demo = false }: RunArguments): Promise<void> {
-  const here = context.globals().here === true
-  if (demo && !here)
-    throw new UsageError('--demo goes with --here: it keeps its own state below the checkout', {
-      mend: 'npm start -- --demo',
-    })
-  if (demo && log.length > 0) throw new UsageError('--demo writes its own log: leave --log out')
-  const readStdin = log.includes('-')
-  if (readStdin && log.length > 1) throw new UsageError('--log - goes alone: standard input is the only log then')
-  const { parsers } = await import('../parsers/index.ts')
-  const sources = readStdin ? [] : log.map((file) => ({ file: resolve(file) }))
-  const choice: ConfigChoice = {
-    demo,
-    knownServers: parsers.map(({ id }) => id),
-    ...(sources.length > 0 ? { overrides: { sources } } : {}),
-  }
-  const reload = () => loadConfigFor(context, choice)
-  const loaded = await reload()
+async function start(context: CliContext, options: RunArguments): Promise<void> {
+  const plan = await planOf(context, options)
+  const load = () => loadForRun(context, plan)
+  const loaded = await load()
+  const signal = context.signals.onStop()
   const { runDaemon } = await import('../daemon.ts')
+  if (plan.demoLog !== undefined) await emptyDemoLog(plan.demoLog)
+  const writing = plan.demoLog === undefined ? undefined : writeDemo(context, plan.demoLog, signal)
   await runDaemon(loaded, {
-    signal: context.signals.onStop(),
+    signal,
     onReload: (listener) => context.signals.onReload(listener),
-    reload,
+    reload: load,
     warnings: loaded.warnings,
-    readStdin,
-    onReady: () => {},
+    readStdin: plan.readStdin,
+    onReady: (following) => {
+      if (context.globals().here) context.stderr.write(whatNext(following, plan.demoLog !== undefined))
+    },
   })
+  if (signal.aborted) await writing
+}
+
+async function planOf(context: CliContext, { log: logs = [], demo = false }: RunArguments): Promise<RunPlan> {
+  const { here = false } = context.globals()
+  if (demo && !here) {
+    throw new UsageError('--demo works on the state of a checkout only', { mend: 'run: npm start -- --demo' })
+  }
+  if (demo && logs.length > 0) throw new UsageError('--demo writes its own log: leave --log out')
+  const readStdin = logs.includes('-')
+  if (readStdin && logs.length > 1) throw new UsageError('--log - goes alone: standard input is the only log then')
+  const isDemo = demo || (here && logs.length === 0 && (await hasNothingToFollow(context)))
+  const demoLog = isDemo ? join(hereDirectory(true), 'demo.log') : undefined
+  return { logs: readStdin ? [] : logs.map((file) => resolve(file)), readStdin, demoLog }
+}
+
+/** True where no source is configured and this host has no mail log. @throws {SourceError} a log that exists cannot be read */
+async function hasNothingToFollow(context: CliContext): Promise<boolean> {
+  const { config } = await loadConfigFor(context, { demo: false })
+  if (config.sources.length > 0) return false
+  const { discoverLog } = await import('../sources/log-discovery.ts')
+  return (await discoverLog()) === undefined
+}
+
+async function loadForRun(context: CliContext, { logs, demoLog }: RunPlan): Promise<LoadedConfig> {
+  const { parsers } = await import('../parsers/index.ts')
+  const followed = demoLog === undefined ? logs : [demoLog]
+  return loadConfigFor(context, {
+    demo: demoLog !== undefined,
+    knownServers: parsers.map(({ id }) => id),
+    overrides: {
+      ...(followed.length === 0 ? {} : { sources: followed.map((file) => ({ file })) }),
+      ...(demoLog === undefined ? {} : { window_seconds: DEMO_WINDOW_SECONDS, sendmail_access: { enabled: false } }),
+      ...(context.globals().here ? { log: { level: 'debug' } } : {}),
+    },
+  })
+}
+
+async function emptyDemoLog(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o711 })
+  await rm(path, { force: true })
+}
+
+async function writeDemo(context: CliContext, path: string, signal: AbortSignal): Promise<void> {
+  const { writeDemoLog } = await import('./demo-log.ts')
+  await writeDemoLog(path, { clock: context.clock, paceMs: DEMO_PACE_MS, signal })
+}
+
+function whatNext(following: readonly string[], demo: boolean): string {
+  const what = demo ? 'a demonstration (no mail log was named or found)' : escapeForTerminal(following.join(', '))
+  return `
+  popauthd follows ${what}. Ctrl-C stops it. Type in another terminal:
+
+    ./popauthd list                  who may relay now
+    ./popauthd check 198.51.100.7    may this address?
+    ./popauthd why 203.0.113.9       every fact behind the answer
+    ./popauthd explain 'LINE'        what popauthd makes of a line of your log
+
+`
 }
