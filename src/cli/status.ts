@@ -86,14 +86,13 @@ function tablePairs({ table }: StatusAnswer): Pairs {
 
 function sourceWords(source: SourceStatus): string {
   if (source.trouble !== undefined) return source.trouble
-  const { position } = source
-  const place =
-    position === null
-      ? 'nothing read yet'
-      : Object.entries(position)
-          .map(([key, value]) => `${key} ${value}`)
-          .join(', ')
-  return `${source.caughtUp ? 'read to its end' : 'reading'}; ${place}`
+  return `${source.caughtUp ? 'read to its end' : 'reading'}${positionWords(source.position)}`
+}
+
+/** Sources have positions of their own making; an offset in bytes is what a person can compare with the file. */
+function positionWords(position: SourceStatus['position']): string {
+  if (position === null) return ', nothing so far'
+  return typeof position.offset === 'number' ? `, byte ${position.offset}` : ''
 }
 
 function publisherWords(publisher: PublisherStatus): string {

@@ -2,6 +2,7 @@
 
 import type { ControlTarget } from '../admin/control-target.ts'
 import type { OfflineUse } from '../admin/offline-target.ts'
+import type { Config } from '../config/config.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
 import type { CliContext } from './context.ts'
 import { loadConfigFor } from './load-config.ts'
@@ -18,10 +19,24 @@ export async function withTarget<T>(
     return await work(new ControlClient(config.control.path))
   } catch (error) {
     if (!(error instanceof NoDaemonError)) throw error
+    return withOfflineTarget(context, config, use, work)
   }
+}
+
+// Without `await using`: the compiler does not rewrite the path of an import() in a function that has one.
+async function withOfflineTarget<T>(
+  context: CliContext,
+  config: Config,
+  use: OfflineUse,
+  work: (target: ControlTarget) => Promise<T>,
+): Promise<T> {
   const { openOfflineTarget } = await import('../admin/offline-target.ts')
-  await using offline = await openOfflineTarget(config, use, context.clock, (message) => tell(context, message))
-  return await work(offline)
+  const target = await openOfflineTarget(config, use, context.clock, (message) => tell(context, message))
+  try {
+    return await work(target)
+  } finally {
+    await target[Symbol.asyncDispose]()
+  }
 }
 
 function tell(context: CliContext, message: string): void {

@@ -17,7 +17,7 @@ Examples:
   popauthd why 198.51.100.7 --json | jq '.users[].user'`
 
 const STATES: Record<UserFact['state'], string> = {
-  open: 'holds it open',
+  open: 'in time',
   expired: 'too long ago',
   revoked: 'void: revoked by the operator',
   blocked: 'opens nothing: the user is blocked',

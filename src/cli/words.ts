@@ -22,6 +22,8 @@ export function verdictLine(answer: CheckAnswer, nowMs: number, colors: Colors):
 
 /** `block of user bob since 2026-11-22 16:00:00, until 2026-11-23 16:00:00`. */
 export function decisionWords(decision: DecisionFact): string {
+  if (decision.kind === 'allow' && decision.user !== undefined)
+    return escapeForTerminal(`blocks of user ${decision.user} are taken back`)
   const whom = decision.user === undefined ? (decision.address ?? '') : `user ${decision.user}`
   if (decision.kind === 'revoke')
     return escapeForTerminal(`revoke of ${whom}: logins up to ${localTime(decision.at)} are void`)
