@@ -115,6 +115,7 @@ class Daemon implements AsyncDisposable {
       config: sendmailAccess,
       always: this.#config.admission.always,
       ipv6Prefix: this.#config.admission.ipv6Prefix,
+      stateDirectory,
       clock: this.#clock,
       isKnown: (address) => this.#table.record(address) !== undefined,
       notice: (message, fields) => this.#events.notice(message, fields),

@@ -26,6 +26,7 @@ export function openPublisher(
     config: sendmailAccess,
     always: admission.always,
     ipv6Prefix: admission.ipv6Prefix,
+    stateDirectory: config.stateDirectory,
     clock,
     isKnown,
     notice,

@@ -38,6 +38,7 @@ async function sendmailAccess(directory: string, clock: ManualClock, mapType: st
     },
     always: [],
     ipv6Prefix: 128,
+    stateDirectory: join(directory, 'state'),
     clock,
     isKnown: () => false,
     notice: () => {},

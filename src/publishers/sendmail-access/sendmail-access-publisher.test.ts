@@ -87,6 +87,7 @@ describe('the sendmail access map', () => {
       },
       always: (more.always ?? []).map((text) => parseNetwork(text) as Network),
       ipv6Prefix: more.ipv6Prefix ?? 128,
+      stateDirectory: join(home, 'state'),
       clock,
       isKnown: (known) => more.known?.includes(known) === true,
       notice: (message, fields) => notices.push(`${message} ${JSON.stringify(fields)}`),
@@ -150,6 +151,12 @@ describe('the sendmail access map', () => {
       await writeFile(`${path}.db`, 'a map')
       await expect(make().resync(all, signal)).rejects.toThrow(/would be lost/)
       expect(await read('.db')).toBe('a map')
+    })
+
+    it('get a directory below the state directory, which sendmail can pass', async () => {
+      await mkdir(join(home, 'state'), { mode: 0o711 })
+      await make({ path: join(home, 'state', 'sendmail', 'access') }).resync(all, signal)
+      expect((await stat(join(home, 'state', 'sendmail'))).mode & 0o7777).toBe(0o755)
     })
 
     it('are not needed to know the vetoes', async () => {
@@ -358,6 +365,7 @@ describe('the sendmail access map', () => {
       await writeFile(`${path}.info`, 'Mar 26 18:29:32\tmichelle\t192.0.2.1\t985660172\n')
       await make({}, { known: ['192.0.2.3'] }).resync(all, signal)
       expect(await read('.before-popauthd')).toBe(text)
+      expect(await read('.info.before-popauthd')).toContain('michelle')
       expect(await read('.static')).toBe('# my list\nspam.example REJECT\n192.0.2.2\tRELAY\n66.66.66 REJECT\n')
       expect(await map()).toEqual(['192.0.2.2 RELAY', '66.66.66 REJECT', 'spam.example REJECT'])
       expect(notices.join('\n')).toMatch(/192\.0\.2\.1 RELAY.*192\.0\.2\.3 RELAY/)

@@ -2,7 +2,7 @@
  * Keeps a sendmail access map in step, as the POPauthd of 2002 did: `access` = access.static + live entries, access.info beside it, and the
  * map itself by makemap. Manuals: makemap(8), cf/README "access_db". What sendmail sees at which moment: docs/sendmail-findings.md.
  */
-import { access } from 'node:fs/promises'
+import { access, chmod, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { SendmailAccessConfig } from '../../config/config.ts'
 import type { AccessEntry } from '../../core/access-text.ts'
@@ -26,6 +26,8 @@ export interface SendmailAccessOptions {
   readonly always: readonly Network[]
   /** Prefix length that an IPv6 login opens; the address of an authorization is then the first of its network. */
   readonly ipv6Prefix: number
+  /** popauthd's own directory: the map's directory is made where it is missing below it, and nowhere else. */
+  readonly stateDirectory: string
   readonly clock: Clock
   /** True for addresses of which the table has a record, expired or not: a RELAY found for them is not taken for the operator's. */
   readonly isKnown: (address: ClientAddress) => boolean
@@ -138,13 +140,20 @@ export class SendmailAccessPublisher implements Publisher {
 
   async #prepare(): Promise<void> {
     const { path } = this.#options.config
-    await access(dirname(path)).catch((error: unknown) => {
+    await this.#makeDirectory(dirname(path)).catch((error: unknown) => {
       throw cannotWrite(path, error)
     })
     if (this.#isCleaned) return
     await this.#map.cleanUp()
     for (const file of [path, this.#static.path, this.#static.infoPath]) await removeStaged(file)
     this.#isCleaned = true
+  }
+
+  // sendmail must be able to pass it, and refuses one that its group or others may write to.
+  async #makeDirectory(directory: string): Promise<void> {
+    const isOwn = directory.startsWith(`${this.#options.stateDirectory}/`)
+    if (isOwn && (await mkdir(directory, { recursive: true })) !== undefined) await chmod(directory, 0o755)
+    await access(directory)
   }
 
   #takeStatic(text: string): void {

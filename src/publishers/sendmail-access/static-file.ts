@@ -78,7 +78,8 @@ export class StaticFile {
     const { textPath } = this.#options
     const taken = takeOverForeign(text, present ?? '', await this.#isKnown())
     if (text.trim() === '') return present ?? (await this.#write(NEW_STATIC))
-    const backup = await backUp(textPath)
+    const backup = [await backUp(textPath)]
+    if ((await readText(this.infoPath)) !== undefined) backup.push(await backUp(this.infoPath))
     const { mode } = await stat(textPath)
     const settled =
       present === undefined

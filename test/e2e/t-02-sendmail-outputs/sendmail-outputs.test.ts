@@ -59,6 +59,7 @@ describe.skipIf(unavailable)(
           },
           always: [],
           ipv6Prefix: 128,
+          stateDirectory: `${lab.shared}/state`,
           clock: systemClock,
           isKnown: () => false,
           notice: () => {},
