@@ -1,5 +1,5 @@
 /** `popauthd run`: the daemon in the foreground; with `--here` on the checkout's own state, with a demonstration where there is no log. */
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { LoadedConfig } from '../config/load.ts'
 import { UsageError } from '../errors.ts'
@@ -57,7 +57,6 @@ async function start(context: CliContext, options: RunArguments): Promise<void> 
   const loaded = await load()
   const signal = context.signals.onStop()
   const { runDaemon } = await import('../daemon.ts')
-  if (plan.demoLog !== undefined) await emptyDemoLog(plan.demoLog)
   const writing = plan.demoLog === undefined ? undefined : writeDemo(context, plan.demoLog, signal)
   await runDaemon(loaded, {
     signal,
@@ -102,17 +101,13 @@ async function loadForRun(context: CliContext, { logs, demoLog }: RunPlan): Prom
     overrides: {
       ...(followed.length === 0 ? {} : { sources: followed.map((file) => ({ file })) }),
       ...(demoLog === undefined ? {} : { window_seconds: DEMO_WINDOW_SECONDS, sendmail_access: { enabled: false } }),
-      ...(context.globals().here ? { log: { level: 'debug' } } : {}),
+      ...(context.globals().here ? { log: { level: 'debug', format: 'pretty' } } : {}),
     },
   })
 }
 
-async function emptyDemoLog(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o711 })
-  await rm(path, { force: true })
-}
-
 async function writeDemo(context: CliContext, path: string, signal: AbortSignal): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o711 })
   const { writeDemoLog } = await import('./demo-log.ts')
   await writeDemoLog(path, { clock: context.clock, paceMs: DEMO_PACE_MS, signal })
 }

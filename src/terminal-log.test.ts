@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest'
+import { terminalLine } from './terminal-log.ts'
+
+const show = (record: Record<string, unknown>, width = 200) =>
+  terminalLine(JSON.stringify({ level: 30, time: Date.UTC(2026, 10, 22, 12), ...record }), { color: false, width })
+
+describe('terminalLine', () => {
+  it('says a login in words', () => {
+    const line = show({ msg: 'login', user: 'alice', ip: '198.51.100.7', service: 'pop3', server: 'dovecot' })
+    expect(line).toMatch(/^\d\d:00:00 {2}login {5}alice from 198\.51\.100\.7, pop3 \(dovecot\)\n$/)
+  })
+
+  it('shows what it has no words for with all fields', () => {
+    expect(show({ msg: 'ready', following: '/var/log/mail.log', maps: 2 })).toMatch(
+      /info {6}ready: following \/var\/log\/mail\.log, maps 2\n$/,
+    )
+  })
+
+  it('lets no byte of a log line reach the terminal raw, and cuts long ones', () => {
+    const line = show({ msg: 'line refused', server: 'qpopper', reason: 'x', line: `\x1b[2J${'y'.repeat(500)}` }, 80)
+    expect(line).toContain('\\x1b[2J')
+    expect(line).not.toContain('\x1b')
+    expect(line.length).toBeLessThanOrEqual(81)
+  })
+})
