@@ -22,7 +22,9 @@ export function run(command, args, { what, env = {} }) {
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
   if (major > 20 || (major === 20 && minor >= 19)) return
-  fail(`Node.js ${process.versions.node} is too old: 20.19 or newer is needed (https://nodejs.org, or your system's packages)`)
+  fail(
+    `Node.js ${process.versions.node} is too old: 20.19 or newer is needed (https://nodejs.org, or your system's packages)`,
+  )
 }
 
 /** The installed tree matches the lock file if npm's own record of it is not older. */
