@@ -6,7 +6,8 @@ import { root } from './prepare.mjs'
 // The compiler rewrites `./x.ts` to `./x.js`, but not everywhere (an import() in a function with `await using`): such a build must not pass.
 for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name)
-  if (!entry.name.endsWith('.js') || !/import\(?[^'"\n]*['"]\.[^'"]*\.ts['"]/.test(readFileSync(path, 'utf8'))) continue
+  if (!entry.name.endsWith('.js') || !/(?:from |await import\()['"]\.[^'"]*\.ts['"]/.test(readFileSync(path, 'utf8')))
+    continue
   console.error(`${path} imports a .ts file: move the import() into a function without 'await using'`)
   process.exit(1)
 }
