@@ -97,8 +97,7 @@ function parseVersion0(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
 
 /** What the elements of a line have told so far. */
 interface Elements {
-  /** Keys seen, each between commas. */
-  seen: string
+  readonly seen: string[]
   count: number
   tls: boolean
   anonymous: boolean
@@ -112,7 +111,7 @@ interface Elements {
 function parseSuccess(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
   if (cursor.skipOneOf(SUCCESS) === undefined) return cursor.fail(suspicion(cursor.line), 'not a success line')
   const found: Elements = {
-    seen: ',',
+    seen: [],
     count: 0,
     tls: false,
     anonymous: false,
@@ -142,11 +141,11 @@ function parseElement(cursor: Cursor, found: Elements): string | undefined {
   const key = cursor.take(KEY, 24)
   if (key === undefined || !cursor.skip('=')) return 'not an element of login_log_format_elements'
   if (found.closed) return `${key}= after session=`
-  if (found.seen.includes(`,${key},`)) {
+  if (found.seen.includes(key)) {
     cursor.at = start
     return `${key}= twice`
   }
-  found.seen += `${key},`
+  found.seen.push(key)
   found.last = key
   return parseValue(cursor, found, key)
 }

@@ -19,6 +19,8 @@ export const LONGEST_LINE_BYTES = 16 * 1024
 /** C0 and C1 controls, line and paragraph separators, and the mark that decoders put for bytes that are not UTF-8. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/
 
+const NOT_PLAIN = /[^ -~]/
+
 const PRIORITY = /<(?:\d|[1-9]\d|1[0-8]\d|19[01])>/y
 const FREEBSD_FACILITY = /<[a-z0-9]{1,10}\.[a-z0-9]{1,10}> /y
 const SOLARIS_ID = /\[ID \d{1,10} [a-z0-9]{1,10}\.[a-z]{1,10}\] /y
@@ -30,11 +32,20 @@ const LONGEST_TAG = 64
 const OWN_NAME = /([A-Za-z][A-Za-z0-9_.-]{0,31}): /y
 const POPPER_TRACE = /(?:(\d{4}) )?\[(popper|\d{1,10})\] /y
 
+/** True for text of printable ASCII characters only, which {@link readPlainLine} asks for. */
+export function isPlain(text: string): boolean {
+  return !NOT_PLAIN.test(text)
+}
+
 /** The line in its parts, or why it is none that any server writes. `raw` is without its line end. */
 export function readLine(raw: string): LogLine | Unreadable {
-  if (UNPRINTABLE.test(raw)) {
-    return { unreadable: 'a control character, or bytes that are not UTF-8', column: raw.search(UNPRINTABLE) }
-  }
+  const control = raw.search(UNPRINTABLE)
+  if (control >= 0) return { unreadable: 'a control character, or bytes that are not UTF-8', column: control }
+  return readPlainLine(raw)
+}
+
+/** The same for a line that holds no control characters, as its caller knows. */
+export function readPlainLine(raw: string): LogLine | Unreadable {
   const at = raw[0] === '<' ? (matchEnd(PRIORITY, raw, 0) ?? 0) : 0
   const structured = readStructuredLine(raw, at)
   if (structured !== undefined) return structured

@@ -31,6 +31,8 @@ export class LineClock {
   /** Offset of each civil day on which it does not change, NaN where it does; by day number. */
   readonly #dayOffsets = new Map<number, number>()
   #lastMs: number | undefined
+  #newestMs = Number.NaN
+  #newestYear = 0
 
   /** @throws {UsageError} for an unknown zone */
   constructor(options: LineClockOptions) {
@@ -57,13 +59,22 @@ export class LineClock {
   #civilToMs(time: CivilTime, newestMs: number): number | undefined {
     const year = time.year ?? this.#year
     if (year !== undefined) return isPossible(time, year) ? this.#resolve(time, year, newestMs) : undefined
-    const newestYear = new Date(newestMs).getUTCFullYear()
+    const newestYear = this.#yearOf(newestMs)
     for (let candidate = newestYear + 1; candidate > newestYear - 10; candidate--) {
       if (!isPossible(time, candidate)) continue
       const atMs = this.#resolve(time, candidate, newestMs)
       if (atMs <= newestMs + AHEAD_MS) return atMs
     }
     return undefined
+  }
+
+  /** Asked for each line, and the same for all lines of a chunk. */
+  #yearOf(newestMs: number): number {
+    if (newestMs !== this.#newestMs) {
+      this.#newestMs = newestMs
+      this.#newestYear = new Date(newestMs).getUTCFullYear()
+    }
+    return this.#newestYear
   }
 
   #resolve(time: CivilTime, year: number, newestMs: number): number {
@@ -106,6 +117,7 @@ function isPossible(time: CivilTime, year: number): boolean {
 
 /** The function from Unix milliseconds to the zone's offset (local time minus UTC, in milliseconds) at that moment. */
 function offsetFunction(timezone: string): (utcMs: number) => number {
+  if (timezone === 'UTC') return () => 0
   if (timezone === 'local') return (utcMs) => -new Date(utcMs).getTimezoneOffset() * 60_000
   const format = dateFormat(timezone)
   const cache = new Map<number, number>()

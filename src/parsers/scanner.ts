@@ -2,11 +2,12 @@
  * Finds logins in raw log bytes. Each literal of the parsers is looked for in the whole chunk, and only the lines around a hit are touched:
  * a line without a hit costs the search and no more.
  */
-import { isAscii, isUtf8 } from 'node:buffer'
+import { isUtf8 } from 'node:buffer'
 import type { LogLine } from '../core/log-line.ts'
 import type { Login } from '../core/login.ts'
 import type { ChunkFormat } from '../sources/source.ts'
-import { LONGEST_LINE_BYTES, readLine, type Unreadable } from './envelope.ts'
+import { ByteSearch } from './byte-search.ts'
+import { isPlain, LONGEST_LINE_BYTES, readLine, readPlainLine, type Unreadable } from './envelope.ts'
 import { LineJoiner, type PendingConnection, processKey } from './joiner.ts'
 import { readJournalEntry } from './journal-envelope.ts'
 import { LineClock } from './line-time.ts'
@@ -69,16 +70,13 @@ export interface Explanation {
   readonly column: number
 }
 
-interface Literal {
-  readonly bytes: Buffer
-  /** Index of its parser, as a bit. */
-  readonly bit: number
-}
-
 /** Scans the chunks of one log in their order. Holds state from line to line: one scanner for each log. */
 export class LoginScanner {
   readonly #parsers: readonly Parser[]
-  readonly #literals: readonly Literal[]
+  readonly #search: ByteSearch
+  /** Of each literal, its parser's index as a bit. */
+  readonly #bits: readonly number[]
+  /** Of each literal, where it stands next in the chunk; -1: nowhere. */
   readonly #next: number[]
   readonly #clock: LineClock
   readonly #joiner = new LineJoiner()
@@ -88,10 +86,11 @@ export class LoginScanner {
   constructor(options: LoginScannerOptions) {
     const { parsers, timezone, year, maxLineBytes = LONGEST_LINE_BYTES } = options
     this.#parsers = parsers
-    this.#literals = parsers.flatMap((parser, index) =>
-      parser.literals.map((text) => ({ bytes: Buffer.from(text, 'latin1'), bit: 1 << index })),
+    this.#search = new ByteSearch(
+      parsers.flatMap(({ literals }) => literals.map((text) => Buffer.from(text, 'latin1'))),
     )
-    this.#next = this.#literals.map(() => -1)
+    this.#bits = parsers.flatMap(({ literals }, index) => literals.map(() => 1 << index))
+    this.#next = this.#bits.map(() => -1)
     this.#clock = new LineClock(year === undefined ? { timezone } : { timezone, year })
     this.#maxLineBytes = maxLineBytes
   }
@@ -102,21 +101,18 @@ export class LoginScanner {
    */
   scan(chunk: Buffer, info: ScanInfo, on: ScanHandler): void {
     let from = 0
-    for (let i = 0; i < this.#literals.length; i++) this.#seek(chunk, i, 0)
+    this.#search.enter(chunk)
+    for (let i = 0; i < this.#next.length; i++) this.#next[i] = this.#search.find(i, 0)
     for (;;) {
       const hit = this.#nearestHit()
       if (hit < 0) return
       const end = chunk.indexOf(10, hit)
       if (end < 0) return
       const start = chunk.lastIndexOf(10, hit) + 1
-      const bits = this.#takeHits(chunk, end)
+      const bits = this.#takeHits(end)
       if (start >= from && end - start <= this.#maxLineBytes) this.#scanLine(chunk, start, end, bits, info, on)
       from = end
     }
-  }
-
-  #seek(chunk: Buffer, index: number, from: number): void {
-    this.#next[index] = chunk.indexOf((this.#literals[index] as Literal).bytes, from)
   }
 
   #nearestHit(): number {
@@ -126,23 +122,23 @@ export class LoginScanner {
   }
 
   /** The parsers whose literals stand before `end`, as bits; their searches go on behind it. */
-  #takeHits(chunk: Buffer, end: number): number {
+  #takeHits(end: number): number {
     let bits = 0
     for (let i = 0; i < this.#next.length; i++) {
       const next = this.#next[i] as number
       if (next < 0 || next >= end) continue
-      bits |= (this.#literals[i] as Literal).bit
-      this.#seek(chunk, i, end)
+      bits |= this.#bits[i] as number
+      this.#next[i] = this.#search.find(i, end)
     }
     return bits
   }
 
   #scanLine(chunk: Buffer, start: number, end: number, bits: number, info: ScanInfo, on: ScanHandler): void {
-    const bytes = chunk.subarray(start, end)
-    const ascii = isAscii(bytes)
-    const text = bytes.toString(ascii ? 'latin1' : 'utf8')
-    const line: LogLine | Unreadable =
-      ascii || isUtf8(bytes) ? openLine(text, info.format) : { unreadable: 'bytes that are not UTF-8', column: 0 }
+    const latin = chunk.toString('latin1', start, end)
+    const plain = isPlain(latin)
+    const bytes = plain ? undefined : chunk.subarray(start, end)
+    const text = bytes === undefined ? latin : bytes.toString('utf8')
+    const line = bytes === undefined || isUtf8(bytes) ? openLine(text, info.format, plain) : NOT_UTF8
     const place = { offset: start, line: text }
     if ('unreadable' in line) this.#tellUnreadable(line, bits, place, on)
     else this.#parseLine(line, bits, place, info.newestMs, on)
@@ -218,7 +214,7 @@ export class LoginScanner {
     const opened: LogLine | Unreadable =
       bytes > this.#maxLineBytes
         ? { unreadable: `longer than ${this.#maxLineBytes} bytes`, column: 0 }
-        : openLine(line, info.format)
+        : openLine(line, info.format, false)
     const explained = this.#parsers.map((parser) => this.#explainOne(parser, opened, info))
     return explained.sort((a, b) => rank(b) - rank(a))
   }
@@ -258,8 +254,12 @@ export class LoginScanner {
   }
 }
 
-function openLine(text: string, format: ChunkFormat): LogLine | Unreadable {
-  return format === 'journal-json' ? readJournalEntry(text) : readLine(text)
+const NOT_UTF8: Unreadable = { unreadable: 'bytes that are not UTF-8', column: 0 }
+
+/** `plain` tells that the text is known to be printable ASCII. */
+function openLine(text: string, format: ChunkFormat, plain: boolean): LogLine | Unreadable {
+  if (format === 'journal-json') return readJournalEntry(text)
+  return plain ? readPlainLine(text) : readLine(text)
 }
 
 /** Lines of other programs are told only where they imitate the server. */
