@@ -26,12 +26,12 @@ import { FileSource } from './file-source.ts'
 const GENERATIONS = 9
 
 type Step =
-  | { readonly do: 'line' | 'part' | 'rename' | 'reopen' | 'copytruncate' | 'compress' | 'read' }
+  | { readonly do: 'line' | 'late' | 'part' | 'rename' | 'reopen' | 'copytruncate' | 'compress' | 'read' }
   | { readonly do: 'restart'; readonly afterChunks: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.constant<Step>({ do: 'line' }) },
-  { weight: 3, arbitrary: fc.constantFrom<Step>({ do: 'part' }, { do: 'read' }) },
+  { weight: 3, arbitrary: fc.constantFrom<Step>({ do: 'part' }, { do: 'late' }, { do: 'read' }) },
   { weight: 2, arbitrary: fc.constantFrom<Step>({ do: 'rename' }, { do: 'reopen' }, { do: 'reopen' }) },
   { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'copytruncate' }, { do: 'compress' }) },
   { weight: 2, arbitrary: fc.nat(6).map((afterChunks): Step => ({ do: 'restart', afterChunks })) },
@@ -45,12 +45,15 @@ class World {
   readonly delivered: string[] = []
   readonly #clock = new ManualClock(Date.now())
   #writer = openSync(this.path, 'a')
+  /** Another writer that goes on in the predecessor after the first one has moved on. */
+  #lateWriter: number | undefined
   #rest = ''
   #mustReopen = false
   #driver = this.#start()
 
   async run(one: Step): Promise<void> {
     if (one.do === 'line') this.#line()
+    else if (one.do === 'late') this.#late()
     else if (one.do === 'part') this.#part()
     else if (one.do === 'rename') this.#rename()
     else if (one.do === 'reopen') this.#reopen()
@@ -64,6 +67,7 @@ class World {
     this.#reopen()
     await this.#read()
     await this.#driver.stop()
+    this.#closeLate()
     closeSync(this.#writer)
     rmSync(this.directory, { recursive: true })
   }
@@ -91,6 +95,18 @@ class World {
     this.written.push(line)
   }
 
+  #late(): void {
+    if (this.#lateWriter === undefined) return
+    const line = `late line ${this.written.length}`
+    writeSync(this.#lateWriter, `${line}\n`)
+    this.written.push(line)
+  }
+
+  #closeLate(): void {
+    if (this.#lateWriter !== undefined) closeSync(this.#lateWriter)
+    this.#lateWriter = undefined
+  }
+
   #part(): void {
     this.#complete()
     const line = `line ${this.written.length} in two parts`
@@ -107,6 +123,7 @@ class World {
   /** A second rename before the writer has reopened the log would leave two old files in use: no rotation tool does that. */
   #rename(): void {
     if (this.#mustReopen) return
+    this.#closeLate()
     this.#shift()
     renameSync(this.path, `${this.path}.1`)
     writeFileSync(this.path, '')
@@ -115,7 +132,8 @@ class World {
 
   #reopen(): void {
     this.#complete()
-    closeSync(this.#writer)
+    if (this.#mustReopen) this.#lateWriter = this.#writer
+    else closeSync(this.#writer)
     this.#writer = openSync(this.path, 'a')
     this.#mustReopen = false
   }
@@ -123,6 +141,7 @@ class World {
   #copyTruncate(): void {
     if (this.#mustReopen) return
     this.#complete()
+    this.#closeLate()
     this.#shift()
     copyFileSync(this.path, `${this.path}.1`)
     ftruncateSync(this.#writer)

