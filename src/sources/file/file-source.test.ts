@@ -210,6 +210,21 @@ describe('rename and create', () => {
     expect(await follow(driver.position).lines()).toEqual(['late 2', 'new 2'])
   })
 
+  it('keeps the place in the new file while a restart reads late lines of the old one', async () => {
+    writeFileSync(path, 'one\n')
+    const driver = follow()
+    await driver.read()
+    renameSync(path, `${path}.1`)
+    writeFileSync(path, 'new 1\n')
+    await driver.read()
+    await driver.stop()
+    appendFileSync(`${path}.1`, 'late 1\nlate 2\nlate 3\n')
+    const again = follow(driver.position, { chunkBytes: 8, maxLineBytes: 7 })
+    expect((await again.read(1)).lines).toEqual(['late 1'])
+    await again.stop()
+    expect(await follow(again.position).lines()).toEqual(['late 2', 'late 3'])
+  })
+
   it('gives the old file up when it has been quiet and the new one is in use', async () => {
     writeFileSync(path, 'one\n')
     const driver = follow(undefined, { lingerMs: 5000 })
