@@ -47,7 +47,7 @@ describe('wrong arguments: exit code 2, one message, a mend', () => {
     [['scan', '--format', 'dovcot', '-'], /dovcot[\s\S]*dovecot/],
     [['scan', '--year', '26', '-'], /"26" is not a year/],
     [['scan', '--timezone', 'Mars/Olympus', '-'], /unknown time zone/],
-    [['run', '--demo'], /--demo goes with --here/],
+    [['run', '--demo'], /--demo works on the state of a checkout only/],
     [['check', '198.51.100.7', 'extra'], /too many arguments/],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await callCli(args)
