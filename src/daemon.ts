@@ -270,6 +270,8 @@ class Daemon implements AsyncDisposable {
       const fresh = await this.#options.reload()
       const changed = changedOptions(this.#loaded.values, fresh.values)
       const waiting = changed.filter(({ effect }) => effect === 'restart').map(({ path }) => path)
+      // First, because it refuses what no access map can say.
+      this.#publisher?.setAlways(fresh.config.admission.always)
       this.#loaded = { ...fresh, config: reloadable(this.#config, fresh.config) }
       this.#logger.level = fresh.config.log.level
       await this.#judgeAnew()

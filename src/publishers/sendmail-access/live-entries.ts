@@ -25,8 +25,8 @@ const PIECE_CHARACTERS = 65_536
 /** The live entries of one map, judged by its static ones: what a static entry other than RELAY or OK covers has no key. */
 export class LiveEntries {
   readonly #options: LiveOptions
-  readonly #always: ReadonlySet<string>
-  readonly #alwaysFolded: ReadonlySet<string>
+  #always: ReadonlySet<string> = new Set()
+  #alwaysFolded: ReadonlySet<string> = new Set()
   /** Each address with its lines of access.info. */
   #live = new Map<ClientAddress, string>()
   #staticText = ''
@@ -36,8 +36,7 @@ export class LiveEntries {
   /** @throws {UsageError} where a network cannot be said in keys of an access map */
   constructor(options: LiveOptions) {
     this.#options = options
-    this.#always = new Set(options.always.flatMap((network) => keysOrThrow(network, options.tagged)))
-    this.#alwaysFolded = new Set([...this.#always].map(foldKey))
+    this.setAlways(options.always)
     keysOrThrow(networkOfLogin('2001:db8::' as ClientAddress, options.ipv6Prefix), options.tagged)
   }
 
@@ -52,6 +51,13 @@ export class LiveEntries {
   /** Entries in the map, static ones included, about. */
   get size(): number {
     return this.#live.size + this.#staticByKey.size
+  }
+
+  /** Takes other networks that always may relay. @throws {UsageError} where one cannot be said in keys; nothing changes then */
+  setAlways(networks: readonly Network[]): void {
+    const keys = networks.flatMap((network) => keysOrThrow(network, this.#options.tagged))
+    this.#always = new Set(keys)
+    this.#alwaysFolded = new Set(keys.map(foldKey))
   }
 
   /** Takes the text of access.static; true where it is another one than before. */

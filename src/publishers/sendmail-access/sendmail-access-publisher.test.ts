@@ -195,6 +195,17 @@ describe('the sendmail access map', () => {
       ])
     })
 
+    it('of networks can be changed by a reload, and stay where the new ones cannot be written', async () => {
+      const publisher = make({}, { always: ['10.0.0.0/8'] })
+      await publisher.resync(all, signal)
+      expect(() => publisher.setAlways([parseNetwork('2001:db8::/36') as Network])).toThrow(/4096 keys/)
+      await publisher.publish([], all, signal)
+      expect(await map()).toEqual(['connect:10 RELAY'])
+      publisher.setAlways([parseNetwork('172.16.0.0/16') as Network])
+      await publisher.publish([], all, signal)
+      expect(await map()).toEqual(['connect:172.16 RELAY'])
+    })
+
     it('that cannot be written are refused at once', () => {
       expect(() => make({}, { always: ['2001:db8::/36'] })).toThrow(/4096 keys/)
       expect(() => make({}, { ipv6Prefix: 50 })).toThrow(/16384 keys/)

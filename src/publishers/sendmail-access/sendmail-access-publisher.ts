@@ -81,6 +81,12 @@ export class SendmailAccessPublisher implements Publisher {
     this.#takeStatic((await readText(this.#static.path)) ?? (await readText(this.#options.config.path)) ?? '')
   }
 
+  /** Takes other networks that always may relay, after a reload; ask for a resync then. @throws {UsageError} as the constructor */
+  setAlways(networks: readonly Network[]): void {
+    this.#live.setAlways(networks)
+    this.#published = undefined
+  }
+
   /** Calls `onChange` when somebody else changed access, access.static or the map; `resync` then takes it in. Ends at dispose. */
   watch(onChange: () => void): void {
     const isTouched = async () => !this.#isBusy && this.#published !== undefined && !(await this.#isInStep())
