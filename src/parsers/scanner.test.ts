@@ -169,6 +169,14 @@ describe('rejected lines', () => {
     expect(scan(`${line}\n`).rejected).toMatchObject([{ server: 'qpopper', reason: expect.stringContaining('sm-mta') }])
   })
 
+  it('tell a user name that looks like a login', () => {
+    const line = 'Nov 22 13:00:00 mx1 ipop3d[6]: Login failed user=Login user=x auth=x host=evil.example [198.51.100.9]'
+    expect(scan(`${line}\n`)).toMatchObject({
+      logins: [],
+      rejected: [{ server: 'uw-imap', reason: 'not a success line' }],
+    })
+  })
+
   it('do not tell what is no login and no forgery', () => {
     const lines = [
       NOISE,
