@@ -42,7 +42,13 @@ export class Ledger {
     const now = listingOf(address, verdict, this.#context().policy)
     const mustWrite = record !== before || told !== now || (toldBefore !== undefined && before !== undefined)
     if (mustWrite) draft.put(key, this.#noted(address, record, now))
-    return changeBetween(told, now, verdict, address, nowMs, user)
+    return changeBetween(told, now, this.#explained(verdict, address, before, nowMs), address, nowMs, user)
+  }
+
+  /** Where the facts that ended were removed in this draft, the stored ones still say why. */
+  #explained(verdict: Verdict, address: ClientAddress, before: StoredRecord | undefined, nowMs: number): Verdict {
+    if (verdict.reason !== 'unknown' || before === undefined) return verdict
+    return judge(address, before, this.#context(), nowMs, true)
   }
 
   /** The record with `now` noted; a record of nobody is dropped where nothing would be lost. */
