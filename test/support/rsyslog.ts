@@ -22,7 +22,7 @@ export async function startRsyslog(lab: Lab): Promise<RsyslogServer> {
   const paths = {
     traditionalLog: `${lab.shared}/log/mail.log`,
     isoLog: `${lab.shared}/log/mail-iso.log`,
-    rfc5424Log: `${lab.shared}/log/mail-5424.log`,
+    rfc5424Log: `${lab.shared}/log/mail-rfc5424.log`,
     socket: `${lab.shared}/run/dev-log`,
   }
   const root = await lab.root('dovecot', 'rsyslog')
