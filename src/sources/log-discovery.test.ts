@@ -57,9 +57,11 @@ it('names the group where permission is denied', async () => {
 })
 
 it('falls back to a journal that can be read with journalctl', async () => {
-  mkdirSync(at('journal'))
+  mkdirSync(at('journal/0123'), { recursive: true })
   expect(await discover()).toBeUndefined()
   mkdirSync(at('bin'))
   writeFileSync(at('bin/journalctl'), '', { mode: 0o755 })
+  expect(await discover()).toBeUndefined() // no journal file: the directory of a container without journald
+  writeFileSync(at('journal/0123/system.journal'), '')
   expect(await discover()).toEqual({ kind: 'journal' })
 })

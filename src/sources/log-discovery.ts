@@ -1,6 +1,6 @@
 /** Finds what there is to follow on this host, for `npm start` and `popauthd run` without --log. */
 import { constants } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
+import { access, readdir } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { openLogFile } from './file/line-reader.ts'
 import { unreadableLog } from './unreadable-log.ts'
@@ -42,10 +42,14 @@ async function canRead(path: string): Promise<boolean> {
   }
 }
 
+/** An empty directory (as in a container without journald) is no journal. */
 async function hasJournal(directories: readonly string[]): Promise<boolean> {
   for (const directory of directories) {
-    const found = await stat(directory).catch(() => undefined)
-    if (found?.isDirectory()) return true
+    const machines = await readdir(directory, { withFileTypes: true }).catch(() => [])
+    for (const machine of machines.filter((entry) => entry.isDirectory())) {
+      const files = await readdir(join(directory, machine.name)).catch(() => ['unreadable.journal'])
+      if (files.some((file) => file.endsWith('.journal'))) return true
+    }
   }
   return false
 }
