@@ -49,7 +49,6 @@ function linesOf(context: CliContext): AsyncIterable<string> {
 
 /** The closest first; of parsers that failed at the same place, one whose words stand in the line. */
 function explainLine(scanner: LoginScanner, line: string, newestMs: number): readonly Explanation[] {
-  const format = line.startsWith('{') ? 'journal-json' : 'lines'
   const text = line.slice(0, MAX_LINE_LENGTH)
   const words = new Set(
     parsers.filter(({ literals }) => literals.some((literal) => text.includes(literal))).map(({ id }) => id),
@@ -57,7 +56,7 @@ function explainLine(scanner: LoginScanner, line: string, newestMs: number): rea
   const isTie = (a: Explanation, b: Explanation) =>
     a.outcome === 'none' && b.outcome === 'none' && a.column === b.column
   return scanner
-    .explain(text, { format, newestMs })
+    .explain(text, { format: 'any', newestMs })
     .toSorted((a, b) => (isTie(a, b) ? Number(words.has(b.parser)) - Number(words.has(a.parser)) : 0))
 }
 

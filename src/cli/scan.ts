@@ -92,7 +92,7 @@ async function scanLog(
   printer.startFile(file)
   for await (const { bytes, skippedLines, readBytes } of log.chunks()) {
     printer.startChunk(bytes, skippedLines)
-    scanner.scan(bytes, { format: 'lines', newestMs }, printer)
+    scanner.scan(bytes, { format: 'any', newestMs }, printer)
     printer.endChunk()
     progress?.update(file, readBytes)
     if (printer.isFull) {

@@ -26,7 +26,8 @@ export interface LoginScannerOptions {
 
 /** What a chunk holds, and the newest time (Unix milliseconds) that a line in it can have. */
 export interface ScanInfo {
-  readonly format: ChunkFormat
+  /** `any`: each line may be either, told by its first byte; for files that somebody saved, never for a log that grants. */
+  readonly format: ChunkFormat | 'any'
   readonly newestMs: number
 }
 
