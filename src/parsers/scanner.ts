@@ -258,8 +258,8 @@ export class LoginScanner {
 const NOT_UTF8: Unreadable = { unreadable: 'bytes that are not UTF-8', column: 0 }
 
 /** `plain` tells that the text is known to be printable ASCII. */
-function openLine(text: string, format: ChunkFormat, plain: boolean): LogLine | Unreadable {
-  if (format === 'journal-json') return readJournalEntry(text)
+function openLine(text: string, format: ScanInfo['format'], plain: boolean): LogLine | Unreadable {
+  if (format === 'journal-json' || (format === 'any' && text.startsWith('{'))) return readJournalEntry(text)
   return plain ? readPlainLine(text) : readLine(text)
 }
 
