@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /** The process: argv -> one command. Alone sets process.exitCode and listens for signals. */
 import type { CliProcess, ProcessSignals } from './cli/context.ts'
+import { reportError } from './cli/report-error.ts'
 import { runCli } from './cli/run-cli.ts'
+import { PopauthdError, reasonOf } from './errors.ts'
 import { systemClock } from './lib/clock.ts'
 
 const signals: ProcessSignals = {
@@ -17,11 +19,12 @@ const signals: ProcessSignals = {
 }
 
 const output = new AbortController()
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    output.abort()
-  })
+let writeFailure: NodeJS.ErrnoException | undefined
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') writeFailure ??= error // a closed pipe is no fault: whoever read it has had enough
+  output.abort()
+})
+process.stderr.on('error', () => {}) // nobody left to tell
 
 const cli: CliProcess = {
   stdin: () => process.stdin,
@@ -32,4 +35,11 @@ const cli: CliProcess = {
   signals,
   outputClosed: output.signal,
 }
-process.exitCode = await runCli(process.argv.slice(2), cli)
+const exitCode = await runCli(process.argv.slice(2), cli)
+if (writeFailure === undefined) process.exitCode = exitCode
+else {
+  const failure = new PopauthdError(`cannot write to standard output: ${reasonOf(writeFailure)}`, {
+    cause: writeFailure,
+  })
+  process.exitCode = reportError(failure, cli, false)
+}

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { reasonOf, SourceError } from '../errors.ts'
+import { allocateSearchable } from '../parsers/byte-search.ts'
 
 const LF = 10
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b])
@@ -93,7 +94,7 @@ function cannotRead(path: string, error: unknown): SourceError {
  */
 async function* plainChunks(handle: FileHandle): AsyncGenerator<LogChunk> {
   const lines = new LineCutter()
-  const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(MAX_LINE_BYTES + READ_BYTES + 1))
+  const buffers = [0, 1].map(() => allocateSearchable(MAX_LINE_BYTES + READ_BYTES + 1))
   const fill = (turn: number, at: number) => handle.read(buffers[turn & 1] as Buffer, MAX_LINE_BYTES, READ_BYTES, at)
   let readBytes = 0
   let pending = fill(0, 0)

@@ -1,13 +1,16 @@
 /** What `scan` prints: one line a login, gathered into large writes, and a summary. */
 import type { Login } from '../core/login.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
+import { countLineEnds } from '../parsers/byte-search.ts'
 import type { LinePlace, RejectedLine, ScanHandler } from '../parsers/scanner.ts'
 import type { CliContext } from './context.ts'
 import { jsonText, localTime, print } from './output.ts'
 
-const LF = 10
 /** Characters that are gathered before they are written; on a terminal each chunk's lines are shown at once. */
 const WRITE_SIZE = 256 * 1024
+
+/** Text that JSON writes as it is. */
+const PLAIN = /^[ !#-[\]-~]*$/
 
 /** Takes what a scanner finds and prints it. Knows the number of the line that it is at. */
 export class LoginPrinter implements ScanHandler {
@@ -17,6 +20,9 @@ export class LoginPrinter implements ScanHandler {
   #file = ''
   /** `"file":"...","lineNumber":` of the present file, escaped once. */
   #fileText = ''
+  #minuteMs = Number.NEGATIVE_INFINITY
+  /** `2026-11-22T16:44:` of `#minuteMs`. */
+  #minuteText = ''
   #chunk: Buffer = Buffer.alloc(0)
   /** Lines of this file before `#countedTo` in the chunk. */
   #lines = 0
@@ -63,16 +69,26 @@ export class LoginPrinter implements ScanHandler {
 
   /** Counts the line ends before `offset`. Calls of one chunk come in order. */
   #countTo(offset: number): void {
-    const chunk = this.#chunk
-    let count = 0
-    for (let i = chunk.indexOf(LF, this.#countedTo); i >= 0 && i < offset; i = chunk.indexOf(LF, i + 1)) count++
-    this.#lines += count
+    this.#lines += countLineEnds(this.#chunk, this.#countedTo, offset)
     this.#countedTo = offset
   }
 
   #jsonLine(login: Login, lineNumber: number): string {
     const { user, address, service, server, atMs } = login
-    return `{"time":"${new Date(atMs).toISOString()}","user":${jsonText(user)},"ip":"${address}","service":"${service}","server":"${server}",${this.#fileText}${lineNumber}}\n`
+    const text = PLAIN.test(user) ? `"${user}"` : jsonText(user)
+    return `{"time":"${this.#isoTime(atMs)}","user":${text},"ip":"${address}","service":"${service}","server":"${server}",${this.#fileText}${lineNumber}}\n`
+  }
+
+  /** Logs hold many lines a minute: only its seconds differ from one time to the next. */
+  #isoTime(atMs: number): string {
+    const intoMinute = atMs - this.#minuteMs
+    if (intoMinute < 0 || intoMinute >= 60_000) {
+      this.#minuteMs = Math.floor(atMs / 60_000) * 60_000
+      this.#minuteText = new Date(this.#minuteMs).toISOString().slice(0, -7)
+      return this.#isoTime(atMs)
+    }
+    const [seconds, milliseconds] = [Math.floor(intoMinute / 1000), intoMinute % 1000]
+    return `${this.#minuteText}${seconds < 10 ? '0' : ''}${seconds}.${milliseconds === 0 ? '000' : String(milliseconds).padStart(3, '0')}Z`
   }
 
   #line(login: Login, lineNumber: number): string {

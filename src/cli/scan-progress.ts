@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { escapeForTerminal } from '../lib/escape.ts'
-import type { CliContext } from './context.ts'
+import type { CliContext, OutputStream } from './context.ts'
 
 /** Logs smaller than this are read before a bar could be seen. */
 const WORTH_A_BAR = 32 * 1024 * 1024
@@ -37,7 +37,15 @@ export async function startProgress(context: CliContext, files: readonly string[
   const format = '{bar} {percentage}%  {done}/{all} MB  {rate} MB/s  {eta_formatted} left  {file}'
   const preset = cliProgress.Presets.shades_classic
   const bar = new cliProgress.SingleBar(
-    { stream: stderr, format, clearOnComplete: true, hideCursor: null, fps: 8, etaBuffer: 50 },
+    {
+      stream: withoutCursorJumps(stderr),
+      format,
+      clearOnComplete: true,
+      hideCursor: null,
+      barsize: 24,
+      fps: 8,
+      etaBuffer: 50,
+    },
     preset,
   )
   const startedMs = clock.now()
@@ -64,4 +72,10 @@ export async function startProgress(context: CliContext, files: readonly string[
       bar.stop()
     },
   }
+}
+
+/** cli-progress ends by going back to where the cursor was at the start: wrong where lines have been printed since. */
+function withoutCursorJumps(stream: OutputStream): OutputStream {
+  const write = (text: string) => (text === '\u001b7' || text === '\u001b8' ? true : stream.write(text))
+  return Object.create(stream, { write: { value: write } }) as OutputStream
 }

@@ -81,6 +81,22 @@ describe('scan --json', () => {
     expect(logins.every(({ user, lineNumber }, i) => user === `user${i}` && lineNumber === 2 * i + 1)).toBe(true)
   })
 
+  it('writes each time as it is, whatever came before it', async () => {
+    const times = [
+      '2026-11-20T10:00:59.999+00:00',
+      '2026-11-20T10:01:00.000Z',
+      '2026-11-20T10:00:07.050Z',
+      '1969-12-31T23:59:58Z',
+    ]
+    const text = times
+      .map((time) => `${time} mx popper[2]: (v4.0.5) POP login by user "al\u00e9" at (pc) 198.51.100.7\n`)
+      .join('')
+    const { logins } = await scanJson(logFile('times.log', text))
+    const expected = times.map((time) => ({ time: new Date(time).toISOString(), user: 'al\u00e9' }))
+    expect(logins.length).toBeGreaterThanOrEqual(3)
+    expect(logins).toMatchObject(expected.slice(0, logins.length))
+  })
+
   it('infers the year from the file, or takes --year', async () => {
     const path = logFile('y.log', `${login('alice', '198.51.100.7', 'Dec 31 23:59:59')}\n`)
     expect((await scanJson(path)).logins).toMatchObject([{ time: '2025-12-31T23:59:59.000Z' }])

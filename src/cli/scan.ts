@@ -76,7 +76,8 @@ async function scanFiles(context: CliContext, files: readonly string[], options:
   }
   await printer.flush()
   progress?.stop()
-  if (!options.json) context.stderr.write(printer.summary(files.length - failed, failed))
+  if (!options.json && !context.outputClosed.aborted)
+    context.stderr.write(printer.summary(files.length - failed, failed))
   return failed > 0 ? 3 : 0
 }
 
@@ -96,7 +97,7 @@ async function scanLog(
     printer.endChunk()
     progress?.update(file, readBytes)
     if (printer.isFull) {
-      progress?.clear()
+      if (context.stdout.isTTY) progress?.clear()
       await printer.flush()
     }
     if (context.outputClosed.aborted) return
