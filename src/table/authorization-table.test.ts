@@ -397,4 +397,24 @@ describe('a second process', () => {
       await table[Symbol.asyncDispose]()
     }
   }, 30_000)
+
+  it('that may write no further loses nothing, opens nothing, and says why', async () => {
+    await table[Symbol.asyncDispose]()
+    rmSync(directory, { recursive: true })
+    // The shell's limit on the size of files stands for a full disk.
+    const command = 'ulimit -f 2100; exec "$0" --import "$1" "$2" "$3"'
+    const child = spawn('sh', ['-c', command, process.execPath, HOOKS, WRITER, directory], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let text = ''
+    child.stdout.on('data', (chunk) => (text += chunk))
+    await new Promise((resolve) => child.once('close', resolve))
+    expect(child.exitCode).toBe(0)
+    const said = JSON.parse(text.split('\n').find((line) => line.startsWith('{')) as string)
+    expect(said).toMatchObject({ name: 'TableError', again: true, isOpen: false, position: said.n - 1 })
+    expect(said.message).toContain(`cannot write the table ${join(directory, 'table.mdb')}: `)
+    table = await openTable()
+    expect(table.position('s')).toBe(said.n - 1)
+    expect(table.stats().addresses).toBe(said.n - 1)
+  }, 30_000)
 })

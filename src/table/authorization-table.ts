@@ -314,12 +314,18 @@ export class AuthorizationTable implements AsyncDisposable {
     const nowMs = this.#now()
     const draft = new Draft(this.#store)
     const ended = this.#decisions.ended(nowMs)
-    const keys = ended.flatMap((decision) => this.#subjects(draft, decision))
-    const told = keys.map((key) => this.#ledger.told(addressFromBytes(key), draft.entry(key).before))
+    const keys = new Map<string, Buffer>()
+    const told = new Map<string, number>()
+    for (const key of ended.flatMap((decision) => this.#subjects(draft, decision))) {
+      keys.set(key.toString('latin1'), key)
+      told.set(key.toString('latin1'), this.#ledger.told(addressFromBytes(key), draft.entry(key).before))
+    }
     const restore = this.#decisions.drop(ended)
     try {
-      const changes = keys.map((key, i) => this.#ledger.settle(draft, key, nowMs, undefined, told[i]))
-      for (const key of this.#removeExpired(draft, nowMs)) changes.push(this.#ledger.settle(draft, key, nowMs))
+      for (const key of this.#removeExpired(draft, nowMs)) keys.set(key.toString('latin1'), key)
+      const changes = Array.from(keys, ([name, key]) =>
+        this.#ledger.settle(draft, key, nowMs, undefined, told.get(name)),
+      )
       await draft.write()
       return changes.filter(isChange)
     } catch (error) {

@@ -23,20 +23,19 @@ interface Meta {
   readonly roots: readonly bigint[]
 }
 
-/** Returns false where there is no file, true for one that is sound. @throws {TableError} for one that LMDB must not map */
-export function probeTable(path: string): boolean {
+/** Bytes in use of a file that is sound; undefined where there is no file. @throws {TableError} for one that LMDB must not map */
+export function probeTable(path: string): number | undefined {
   let fd: number
   try {
     fd = openSync(path, 'r')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new TableError(`cannot open the table ${path}: ${reasonOf(error)}`, { cause: error })
   }
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw damaged(path, 'it is not a file')
-    new Probe(path, fd, stat.size).run()
-    return true
+    return new Probe(path, fd, stat.size).run()
   } catch (error) {
     if (error instanceof TableError) throw error
     throw new TableError(`cannot read the table ${path}: ${reasonOf(error)}`, { cause: error })
@@ -60,7 +59,7 @@ class Probe {
     this.#fileBytes = fileBytes
   }
 
-  run(): void {
+  run(): number {
     if (this.#fileBytes === 0) throw damaged(this.#path, 'it is empty')
     const first = this.#meta(0)
     const second = this.#meta(first.pageBytes)
@@ -68,6 +67,7 @@ class Probe {
     this.#pageBytes = newest.pageBytes
     this.#lastPage = newest.lastPage
     for (const root of newest.roots) this.#tree(root, 0)
+    return (this.#lastPage + 1) * this.#pageBytes
   }
 
   #meta(offset: number): Meta {

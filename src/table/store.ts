@@ -1,16 +1,24 @@
 /** The LMDB file: its databases, their keys, and one atomic write over all of them. Knows no rules. */
 import { hash } from 'node:crypto'
-import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { reasonOf, TableError } from '../errors.ts'
 import { probeTable } from './probe.ts'
 import { decodeRecord, type EncodedRecord, encodeRecord, MEND_DAMAGED, type StoredRecord } from './record.ts'
+import { FileRoom, fillTo } from './room.ts'
 
 /** Version of the layout of all databases; another one is refused. */
 const LAYOUT_VERSION = 1
 const TABLE_FILE = 'table.mdb'
 const LOCK_FILE_BYTES = 16_384
+/** Most that opening the table writes. */
+const OPENING_BYTES = 1024 * 1024
+/** Most that a write needs: so much, and so much more for each operation (the pages of a path through a tree). */
+const WRITE_BYTES = 256 * 1024
+const OPERATION_BYTES = 32 * 1024
+/** Codes of errors that mean no more room. */
+const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG']
 const KEY_BYTES = 16
 
 /** What an entry of the expiry index is about. */
@@ -50,6 +58,7 @@ export class TableStore implements AsyncDisposable {
   readonly #users: Database<[number, boolean] | number, Buffer>
   readonly #positions: Database<unknown, string>
   readonly #meta: Database<number, string>
+  readonly #room: FileRoom
   /** Kept here because LMDB takes 20 microseconds to tell. */
   #addressCount: number
 
@@ -61,18 +70,22 @@ export class TableStore implements AsyncDisposable {
     this.#users = root.openDB({ name: 'users', keyEncoding: 'binary', encoding: 'msgpack' })
     this.#positions = root.openDB({ name: 'positions', encoding: 'msgpack' })
     this.#meta = root.openDB({ name: 'meta', encoding: 'msgpack' })
+    this.#room = new FileRoom(path, () => {
+      const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number }
+      return (lastPageNumber + 1) * pageSize
+    })
     this.#addressCount = (this.#addresses.getStats() as { entryCount: number }).entryCount
   }
 
   /** Opens the table in `directory`, makes one where there is none. @throws {TableError} damaged, of another layout, or not to be read */
   static open(directory: string, readOnly: boolean): TableStore {
     const path = join(directory, TABLE_FILE)
-    const exists = probeTable(path)
-    if (readOnly && !exists) {
+    const usedBytes = probeTable(path)
+    if (readOnly && usedBytes === undefined) {
       throw new TableError(`cannot open the table ${path}: no such file`, { mend: 'start popauthd once: it makes one' })
     }
     try {
-      if (!readOnly) prepareFiles(path)
+      if (!readOnly) prepareFiles(path, usedBytes)
       const root = open({
         path,
         noSubdir: true,
@@ -87,7 +100,9 @@ export class TableStore implements AsyncDisposable {
       return store
     } catch (error) {
       if (error instanceof TableError) throw error
-      throw new TableError(`cannot open the table ${path}: ${reasonOf(error)}`, { mend: MEND_DAMAGED, cause: error })
+      const isFull = FULL.includes((error as NodeJS.ErrnoException).code ?? '')
+      const mend = isFull ? 'make room in its file system' : MEND_DAMAGED
+      throw new TableError(`cannot open the table ${path}: ${reasonOf(error)}`, { mend, cause: error })
     }
   }
 
@@ -147,7 +162,7 @@ export class TableStore implements AsyncDisposable {
 
   /** @throws {TableError} */
   async setMetaNumber(name: string, value: number): Promise<void> {
-    await this.#batch(() => void this.#meta.put(name, value))
+    await this.#batch(1, () => void this.#meta.put(name, value))
   }
 
   /** Addresses stored now. */
@@ -167,7 +182,9 @@ export class TableStore implements AsyncDisposable {
 
   /** Writes all or nothing, on disk when it resolves. @throws {TableError} nothing was written; it may be tried again */
   async write(writes: StoreWrites): Promise<void> {
-    await this.#batch(() => {
+    const { records, index, users, watermarks, positions } = writes
+    const operations = records.size + index.length + users.length + watermarks.size + positions.size
+    await this.#batch(operations, () => {
       for (const { key, record } of writes.records.values()) {
         if (record === undefined) void this.#addresses.remove(key)
         else void this.#addresses.put(key, encodeRecord(record))
@@ -190,8 +207,9 @@ export class TableStore implements AsyncDisposable {
     this.#addressCount += writes.added
   }
 
-  async #batch(action: () => void): Promise<void> {
+  async #batch(operations: number, action: () => void): Promise<void> {
     try {
+      this.#room.take(WRITE_BYTES + operations * OPERATION_BYTES)
       await this.#root.batch(action)
     } catch (error) {
       const commitError: unknown = (error as { commitError?: Promise<unknown> }).commitError
@@ -232,14 +250,27 @@ function indexKey({ atMs, key }: IndexEntry): Buffer {
   return bytes
 }
 
-/** Takes the room of LMDB's lock file beforehand: on a full disk a hole in it would kill the process when it is first touched. */
-function prepareFiles(path: string): void {
+/** Takes the room that opening needs, of LMDB's lock file too: on a full disk a hole in it would kill the process when it is first touched. */
+function prepareFiles(path: string, usedBytes: number | undefined): void {
   const lockPath = `${path}-lock`
-  if (!existsSync(lockPath) || statSync(lockPath).size < 8192)
-    writeFileSync(lockPath, Buffer.alloc(LOCK_FILE_BYTES), { mode: 0o640 })
+  const hasLock = existsSync(lockPath) && statSync(lockPath).size >= 8192
+  if (!hasLock) writeFileSync(lockPath, Buffer.alloc(LOCK_FILE_BYTES), { mode: 0o640 })
+  if (usedBytes !== undefined) {
+    fillTo(path, usedBytes, OPENING_BYTES)
+    return
+  }
+  const trialPath = `${path}.room`
+  try {
+    writeFileSync(trialPath, Buffer.alloc(OPENING_BYTES), { mode: 0o600 })
+  } finally {
+    rmSync(trialPath, { force: true })
+  }
 }
 
+/** lmdb gives errno numbers as codes, and appends to its messages what only its authors can use. */
 function writeReason(cause: unknown): string {
   const number = (cause as { code?: unknown } | undefined)?.code
-  return number === 28 ? 'no space left on the device' : reasonOf(cause)
+  return number === 28 || number === 'ENOSPC'
+    ? 'no space left on the device'
+    : reasonOf(cause).replace(/: Attempting .*$/s, '')
 }
