@@ -1,5 +1,7 @@
 /** Talks to the running daemon over its control socket: the same contract as the table itself. */
+import { readFileSync, type Stats, statSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
+import { dirname } from 'node:path'
 import type { ClientAddress } from '../core/client-address.ts'
 import type { Login } from '../core/login.ts'
 import { PopauthdError, reasonOf, SocketError, UsageError } from '../errors.ts'
@@ -114,7 +116,7 @@ export class ControlClient implements ControlTarget {
     if (code === 'EACCES')
       return new SocketError(tried, {
         cause: error,
-        mend: "become a member of the socket's group (ls -l shows it; option control.group), or run this as root",
+        mend: accessMend(this.#socketPath),
       })
     return new SocketError(tried, { cause: error })
   }
@@ -160,4 +162,33 @@ function parseError(text: string): Api.ApiError | undefined {
 function loginToImport(login: Login): Api.LoginToImport {
   const { user, address, service, server, atMs } = login
   return { user, address, service, server, at: new Date(atMs).toISOString() }
+}
+
+/** Who may use the socket, for somebody who may not: the group of the socket, or of its directory where that cannot be entered. */
+export function accessMend(socketPath: string): string {
+  const status = statOrUndefined(socketPath) ?? statOrUndefined(dirname(socketPath))
+  const group = status === undefined ? undefined : groupName(status.gid)
+  if (group === undefined || status?.gid === 0)
+    return 'run this as root, or let a group use the socket (option control.group)'
+  return `become a member of the group ${group} (usermod -a -G ${group} YOU, then log in again), or run this as root`
+}
+
+function statOrUndefined(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** The name of a group, its number where /etc/group does not know it. */
+function groupName(gid: number): string {
+  try {
+    const line = readFileSync('/etc/group', 'utf8')
+      .split('\n')
+      .find((text) => text.split(':')[2] === String(gid))
+    return line?.split(':')[0] ?? String(gid)
+  } catch {
+    return String(gid)
+  }
 }

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chownSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SocketError } from '../errors.ts'
-import { ControlClient, NoDaemonError } from './control-client.ts'
+import { accessMend, ControlClient, NoDaemonError } from './control-client.ts'
 import { ControlServer } from './control-server.ts'
 import type { WatchableTarget } from './control-target.ts'
 
@@ -70,6 +71,18 @@ describe('ControlServer', () => {
     const socket = await connected(path)
     await server[Symbol.asyncDispose]()
     expect(socket.destroyed || socket.readableEnded || (await ended(socket))).toBe(true)
+  })
+})
+
+describe('accessMend', () => {
+  it('names the group of the socket, or of the directory that cannot be entered', () => {
+    const mend = accessMend(join(directory, 'none.sock'))
+    const { gid } = statSync(directory)
+    expect(mend).toMatch(gid === 0 ? /option control\.group/ : /member of the group \S+ /)
+    if (process.getuid?.() !== 0) return
+    chownSync(directory, -1, 8) // mail, on Debian and most others
+    const name = execFileSync('getent', ['group', '8']).toString().split(':')[0]
+    expect(accessMend(join(directory, 'none.sock'))).toContain(`member of the group ${name} `)
   })
 })
 

@@ -1,5 +1,5 @@
 /** `popauthd import`: takes over the access.info of the POPauthd of 2002. */
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import type { ImportAnswer } from '../admin/api-types.ts'
 import type { Login } from '../core/login.ts'
 import { PopauthdError, reasonOf } from '../errors.ts'
@@ -45,10 +45,9 @@ export const importInfo: Configure = (command, context, act) => {
 
 async function readInfo(file: string): Promise<string> {
   try {
-    const bytes = await readFile(file)
-    if (bytes.length > LARGEST_FILE)
-      throw new PopauthdError(`cannot import ${file}: it is larger than ${LARGEST_FILE} bytes`)
-    return bytes.toString('utf8')
+    const { size } = await stat(file)
+    if (size > LARGEST_FILE) throw new PopauthdError(`cannot import ${file}: it is larger than ${LARGEST_FILE} bytes`)
+    return await readFile(file, 'utf8')
   } catch (error) {
     if (error instanceof PopauthdError) throw error
     throw new PopauthdError(`cannot read ${file}: ${reasonOf(error)}`, { cause: error })
