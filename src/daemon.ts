@@ -4,11 +4,11 @@ import { ControlServer } from './admin/control-server.ts'
 import { DaemonTarget, type DaemonView } from './admin/daemon-target.ts'
 import { defaultNeverNetworks, sameNetworks } from './admission/never.ts'
 import { type AdmissionPolicy, policyOf } from './admission/policy.ts'
-import type { RunOptions } from './cli/run-options.ts'
 import type { Config, SourceConfig } from './config/config.ts'
 import { changedOptions, type LoadedConfig } from './config/load.ts'
 import type { TableChange } from './core/authorization.ts'
 import { StaticEntries } from './core/static-entries.ts'
+import type { DaemonOptions } from './daemon-options.ts'
 import { PopauthdError, reasonOf, SourceError } from './errors.ts'
 import { Events } from './events.ts'
 import { Intake } from './intake/intake.ts'
@@ -37,14 +37,14 @@ const NEVER_REFRESH_MS = 60_000
  * Runs the daemon until `options.signal` aborts; resolves once everything is committed, published and closed.
  * @throws {PopauthdError} where a part cannot start: nothing stays behind
  */
-export async function runDaemon(loaded: LoadedConfig, options: RunOptions): Promise<void> {
+export async function runDaemon(loaded: LoadedConfig, options: DaemonOptions): Promise<void> {
   await using daemon = new Daemon(loaded, options)
   await daemon.start()
   await daemon.finished()
 }
 
 class Daemon implements AsyncDisposable {
-  readonly #options: RunOptions
+  readonly #options: DaemonOptions
   readonly #clock: Clock = systemClock
   readonly #logger: Logger
   readonly #events: Events
@@ -62,7 +62,7 @@ class Daemon implements AsyncDisposable {
   readonly #intakes: Intake[] = []
   #reading: Promise<void> = Promise.resolve()
 
-  constructor(loaded: LoadedConfig, options: RunOptions) {
+  constructor(loaded: LoadedConfig, options: DaemonOptions) {
     this.#loaded = loaded
     this.#options = options
     this.#logger = createLogger(loaded.config.log)

@@ -1,8 +1,8 @@
-/** What `run` hands to the daemon besides its configuration. */
-import type { LoadedConfig } from '../config/load.ts'
+/** What the daemon needs of the process besides its configuration. */
+import type { LoadedConfig } from './config/load.ts'
 
 /** Everything of the process that the daemon needs; it installs no handlers of its own and does not end the process. */
-export interface RunOptions {
+export interface DaemonOptions {
   /** Aborts when the daemon is to stop; its reason is the signal's name. */
   readonly signal: AbortSignal
   /** Calls `listener` at each SIGHUP; returns how to stop listening. */
