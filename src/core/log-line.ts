@@ -23,8 +23,10 @@ export interface LineSender {
   readonly uid?: number
   /** Process name (`_COMM`): a process may change its own. */
   readonly comm?: string
-  /** Path of the running program (`_EXE`). */
+  /** Path of the running program (`_EXE`), as it was when journald looked: the sender may have started another one meanwhile. */
   readonly exe?: string
+  /** The unit that systemd started its session or service as (`_SYSTEMD_UNIT`): no process without rights leaves its own. */
+  readonly unit?: string
 }
 
 /** A line without its envelope. All text is untrusted. */

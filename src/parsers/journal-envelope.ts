@@ -6,7 +6,7 @@ import type { LineSender, LogLine } from '../core/log-line.ts'
 import { programName, type Unreadable } from './envelope.ts'
 
 /** A field that the meaning rests on must stand once: readers of JSON take the last of two without a word. */
-const DECISIVE = ['MESSAGE', 'SYSLOG_IDENTIFIER', '__REALTIME_TIMESTAMP', '_UID', '_COMM', '_EXE']
+const DECISIVE = ['MESSAGE', 'SYSLOG_IDENTIFIER', '__REALTIME_TIMESTAMP', '_UID', '_COMM', '_EXE', '_SYSTEMD_UNIT']
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/
 
 /** The entry in its parts, or why it is none. `raw` is one line of JSON. */
@@ -63,10 +63,13 @@ function senderOf(entry: ReadonlyMap<string, unknown>): LineSender {
   const uid = numberOf(entry.get('_UID'))
   const comm = textOf(entry.get('_COMM'))
   const exe = textOf(entry.get('_EXE'))
+  // One that is there but no text is a unit of no name: it is not as if there were none.
+  const unit = entry.has('_SYSTEMD_UNIT') ? (textOf(entry.get('_SYSTEMD_UNIT')) ?? '') : undefined
   return {
     ...(uid === undefined ? {} : { uid }),
     ...(comm === undefined ? {} : { comm }),
     ...(exe === undefined ? {} : { exe }),
+    ...(unit === undefined ? {} : { unit }),
   }
 }
 

@@ -5,22 +5,30 @@ import type { ParseResult } from './parser.ts'
 /** Folders that only root fills. A program run from elsewhere by an unprivileged user is not the mail server. */
 const SYSTEM_FOLDERS = ['/usr/', '/sbin/', '/bin/', '/lib/', '/libexec/', '/opt/', '/nix/store/', '/gnu/store/']
 
+/** Services in which a server runs that has become its user: its own, or inetd's. An instance's name, behind the `@`, says nothing. */
+const SERVER_UNIT = /^[^@/]*(?:dovecot|imap|pop|inetd)[^@/]*(?:@[^/]*)?\.service$/i
+
 /**
  * The reason why `line` cannot come from a server whose processes have one of `names`, or undefined where it may. Only journald's
  * trusted fields can tell; a line without them passes. The running program must be the server's, and where it does not run as
- * root, it must be known and lie in a system folder: anybody may name a program of his own `popa3d`.
+ * root, it must be known and lie in a system folder: anybody may name a program of his own `popa3d`. Nor is that enough: who writes
+ * a line and starts the true server at once, or mounts his own over it, is seen by journald as the server. He cannot leave the
+ * unit of his session, though, so where units are known, it must be the server's.
  */
 export function senderMismatch(line: LogLine, names: ReadonlySet<string>): string | undefined {
   const { sender } = line
   if (sender === undefined) return undefined
-  const { uid, comm, exe } = sender
+  const { uid, comm, exe, unit } = sender
   if (exe === undefined) {
     if (uid !== undefined && uid !== 0) return `sent by an unknown program of user id ${uid}`
     return comm === undefined || names.has(comm) ? undefined : `sent by the program ${comm}`
   }
   if (!names.has(exe.slice(exe.lastIndexOf('/') + 1))) return `sent by the program ${exe}`
-  const trusted = uid === undefined || uid === 0 || SYSTEM_FOLDERS.some((folder) => exe.startsWith(folder))
-  return trusted ? undefined : `sent by ${exe}, a program of user id ${uid}`
+  if (uid === 0) return undefined
+  const who = uid === undefined ? 'an unknown user' : `user id ${uid}`
+  if (!SYSTEM_FOLDERS.some((folder) => exe.startsWith(folder))) return `sent by ${exe}, a program of ${who}`
+  if (unit === undefined || SERVER_UNIT.test(unit)) return undefined
+  return `sent by ${exe} of ${who} in ${unit === '' ? 'no unit' : unit}, which is no service of a mail server`
 }
 
 /** The result for a line that another program wrote. */
