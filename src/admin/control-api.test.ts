@@ -100,7 +100,7 @@ beforeEach(async () => {
   faults = []
   server = createServer(getRequestListener(controlApi(target, (error) => faults.push(error)).fetch))
   await new Promise<void>((resolve) => server.listen(socketPath, resolve))
-  client = new ControlClient(socketPath, { questionMs: 5000, workMs: 5000 })
+  client = new ControlClient(socketPath, { questionMs: 5000, workMs: 5000, wholeMs: 5000 })
 })
 
 afterEach(async () => {
@@ -129,7 +129,7 @@ describe('control API', () => {
     await client.why(IP)
     await client.prune()
     await client.status()
-    expect(target.asked).toEqual([['check', IP], 'flush', ['why', IP], 'prune', 'status'])
+    expect(target.asked).toEqual([['check', IP], ['check', '::1'], 'flush', ['why', IP], 'prune', 'status'])
   })
 
   it('takes decisions about addresses and users', async () => {
@@ -258,8 +258,9 @@ describe('errors', () => {
   it('a daemon that hangs is not waited for without end', async () => {
     const held = new AbortController()
     target.hold = new Promise((resolve) => held.signal.addEventListener('abort', () => resolve()))
-    const hasty = new ControlClient(socketPath, { questionMs: 20, workMs: 20 })
+    const hasty = new ControlClient(socketPath, { questionMs: 20, workMs: 20, wholeMs: 20 })
     await expect(hasty.status()).rejects.toMatchObject({ message: /did not answer within 0\.02 s/, exitCode: 3 })
+    await expect(hasty.flush()).rejects.toMatchObject({ message: /did not answer/ })
     await expect(hasty.prune()).rejects.toMatchObject({ message: /did not answer/ })
     held.abort()
   })

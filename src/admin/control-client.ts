@@ -12,13 +12,14 @@ import type { ControlTarget } from './control-target.ts'
 /** Nobody serves the control socket: no daemon runs, or it is just starting. */
 export class NoDaemonError extends SocketError {}
 
-/** How long to wait for an answer: questions are answered from memory, work on the maps may take a while. */
+/** How long the daemon may be silent: questions are answered from memory, work on maps takes a while, voiding a whole table longer. */
 export interface ClientTimes {
   readonly questionMs: number
   readonly workMs: number
+  readonly wholeMs: number
 }
 
-const USUAL_TIMES: ClientTimes = { questionMs: 10_000, workMs: 30_000 }
+const USUAL_TIMES: ClientTimes = { questionMs: 10_000, workMs: 30_000, wholeMs: 600_000 }
 /** An answer holds the whole table at most: a million entries of some 300 bytes. */
 const MAX_ANSWER_BYTES = 400 * 1024 * 1024
 
@@ -37,7 +38,7 @@ export class ControlClient implements ControlTarget {
   }
 
   async *list(): AsyncGenerator<Api.ListEntry> {
-    const text = await this.#exchange('GET', apiPaths.list, undefined, this.#times.workMs)
+    const text = await this.#exchange('GET', apiPaths.list, undefined, this.#times.questionMs)
     const lines = text.split('\n')
     const last = lines.at(-2) ?? '{}'
     if ((JSON.parse(last) as Partial<Api.ListEnd>).count !== lines.length - 2)
@@ -59,8 +60,10 @@ export class ControlClient implements ControlTarget {
     return this.#tell(apiPaths.decisions, decision)
   }
 
-  flush(): Promise<Api.FlushAnswer> {
-    return this.#tell(apiPaths.flush)
+  /** Asks a question first: voiding a large table takes a while, and a daemon that hangs is not worth that long a wait. */
+  async flush(): Promise<Api.FlushAnswer> {
+    await this.#ask(`${apiPaths.check}?address=::1`)
+    return this.#tell(apiPaths.flush, {}, this.#times.wholeMs)
   }
 
   prune(): Promise<Api.PruneAnswer> {
@@ -84,20 +87,23 @@ export class ControlClient implements ControlTarget {
     return JSON.parse(await this.#exchange('GET', path, undefined, this.#times.questionMs)) as T
   }
 
-  async #tell<T>(path: string, body: unknown = {}): Promise<T> {
-    return JSON.parse(await this.#exchange('POST', path, JSON.stringify(body), this.#times.workMs)) as T
+  async #tell<T>(path: string, body: unknown = {}, timeoutMs = this.#times.workMs): Promise<T> {
+    return JSON.parse(await this.#exchange('POST', path, JSON.stringify(body), timeoutMs)) as T
   }
 
-  /** The body of the answer, where it is one. */
+  /** The body of the answer, where it is one. `timeoutMs` is how long the daemon may be silent. */
   async #exchange(method: string, path: string, body: string | undefined, timeoutMs: number): Promise<string> {
-    const signal = AbortSignal.timeout(timeoutMs)
+    const silence = new AbortController()
+    const timer = setTimeout(() => silence.abort(), timeoutMs)
     try {
-      const response = await send(this.#socketPath, method, path, body, signal)
-      const text = await readAll(response)
+      const response = await send(this.#socketPath, method, path, body, silence.signal)
+      const text = await readAll(response, () => timer.refresh())
       if (response.statusCode === 200) return text
       throw errorFromAnswer(text, response.statusCode)
     } catch (error) {
-      throw signal.aborted ? this.#timedOut(timeoutMs) : this.#explain(error)
+      throw silence.signal.aborted ? this.#timedOut(timeoutMs) : this.#explain(error)
+    } finally {
+      clearTimeout(timer)
     }
   }
 
@@ -132,10 +138,11 @@ function send(socketPath: string, method: string, path: string, body: string | u
   })
 }
 
-async function readAll(response: IncomingMessage): Promise<string> {
+async function readAll(response: IncomingMessage, onPart: () => void): Promise<string> {
   const parts: Buffer[] = []
   let bytes = 0
   for await (const part of response as AsyncIterable<Buffer>) {
+    onPart()
     bytes += part.length
     if (bytes > MAX_ANSWER_BYTES) throw new SocketError('the answer of the daemon is too long')
     parts.push(part)

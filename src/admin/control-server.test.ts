@@ -26,7 +26,12 @@ function serve(hold: Promise<void> = Promise.resolve(), asked = () => {}): Contr
     await hold
     return { ended: 2, kept: 0 }
   }
-  return new ControlServer({ flush } as unknown as WatchableTarget, { path, mode: 0o660, group: undefined }, () => {})
+  const check = async () => ({})
+  return new ControlServer(
+    { flush, check } as unknown as WatchableTarget,
+    { path, mode: 0o660, group: undefined },
+    () => {},
+  )
 }
 
 describe('ControlServer', () => {

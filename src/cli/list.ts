@@ -26,7 +26,7 @@ const COLUMNS = [
   { title: 'REASON' },
 ] as const
 
-/** Rows that are laid out as one table; the widths of a longer list are those of each part. */
+/** Entries that are written at a time. */
 const PART = 2000
 
 /** Defines `list`. */
@@ -62,15 +62,8 @@ async function printTable(context: CliContext, entries: readonly ListEntry[]): P
   if (entries.length === 0) return print(context, 'No address may relay now.\n')
   const colors = colorsFor(context.stdout, context.env)
   const nowMs = context.clock.now()
-  for (let at = 0; at < entries.length; at += PART)
-    await print(
-      context,
-      formatTable(
-        COLUMNS,
-        entries.slice(at, at + PART).map((entry) => row(entry, nowMs)),
-        colors,
-      ),
-    )
+  const rows = entries.map((entry) => row(entry, nowMs))
+  for (const piece of formatTable(COLUMNS, rows, colors)) await print(context, piece)
 }
 
 function row(entry: ListEntry, nowMs: number): readonly string[] {
