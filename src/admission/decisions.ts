@@ -48,7 +48,10 @@ export class DecisionStore implements DecisionView {
 
   /** Reads the file; without one there are no decisions. @throws {TableError} for one that cannot be read: a block might be lost with it */
   static load(path: string, settings: DecisionSettings): DecisionStore {
-    return new DecisionStore(path, settings, readDecisionFile(path))
+    const file = readDecisionFile(path)
+    // It may have been written by hand.
+    const decisions = file.decisions.map((one) => ('user' in one ? { ...one, user: storedUser(one.user) } : one))
+    return new DecisionStore(path, settings, { ...file, decisions })
   }
 
   /** Puts a decision in force, on disk first. @throws {UsageError} for one that makes no sense @throws {TableError} if it cannot be written; then nothing changed */
