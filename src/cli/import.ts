@@ -21,6 +21,9 @@ Examples:
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const LARGEST_FILE = 256 * 1024 * 1024
+/** So that a request of the most logins is never too long. */
+const LONGEST_USER = 256
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 /** Refusals that are told one by one. */
 const MOST_TOLD = 20
 
@@ -54,10 +57,14 @@ async function readInfo(file: string): Promise<string> {
   }
 }
 
-/** The logins of the entries, oldest first; one whose date fits no year near its Unix time is left out. */
+/**
+ * The logins of the entries, oldest first. One whose date fits no year near its Unix time is left out, and one with a name that no server
+ * logs: the old daemon took down what outsiders wrote, and one such line must not hold up the rest.
+ */
 export function loginsOf(entries: readonly InfoEntry[], timezone: string): Login[] {
   const clock = new LineClock({ timezone })
   return entries
+    .filter(({ user }) => user.length <= LONGEST_USER && !CONTROL.test(user))
     .map((entry) => ({ entry, atMs: loginTime(entry, clock) }))
     .filter((dated): dated is { entry: InfoEntry; atMs: number } => dated.atMs !== undefined)
     .sort((a, b) => a.atMs - b.atMs)
