@@ -7,7 +7,7 @@ import { createLogger } from '../log.ts'
 import { parsers } from '../parsers/index.ts'
 import { LoginScanner } from '../parsers/scanner.ts'
 import type { Source, SourceChunk } from '../sources/source.ts'
-import type { CommitInput, CommitResult } from '../table/authorization-table.ts'
+import type { CommitInput, CommitResult } from '../table/results.ts'
 import { IDLE_POSITION_MS, Intake } from './intake.ts'
 
 const START = Date.parse('2026-11-22T16:20:05Z')

@@ -6,7 +6,8 @@ import type { Events } from '../events.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { LoginScanner, RejectedLine } from '../parsers/scanner.ts'
 import type { Source, SourceChunk, SourcePosition } from '../sources/source.ts'
-import type { AuthorizationTable, CommitResult } from '../table/authorization-table.ts'
+import type { AuthorizationTable } from '../table/authorization-table.ts'
+import type { CommitResult } from '../table/results.ts'
 
 /** A position without logins is written at most this often: a log full of other programs' lines must not cost a commit a line. */
 export const IDLE_POSITION_MS = 5_000

@@ -1,18 +1,11 @@
 /** The table: who may relay, why and until when. One writer; lookups read the file's memory map and never wait. */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type DecisionResult, DecisionStore } from '../admission/decisions.ts'
+import { DecisionStore } from '../admission/decisions.ts'
 import { type JudgeContext, judge, type LoginState, loginState } from '../admission/judge.ts'
 import { type AdmissionPolicy, tableAddress } from '../admission/policy.ts'
 import { storedUser } from '../admission/stored-user.ts'
-import type {
-  AddressRecord,
-  Authorization,
-  TableChange,
-  UserLogin,
-  Verdict,
-  VerdictReason,
-} from '../core/authorization.ts'
+import type { AddressRecord, Authorization, TableChange, UserLogin, Verdict } from '../core/authorization.ts'
 import { addressFromBytes, addressToBytes, type ClientAddress } from '../core/client-address.ts'
 import type { Decision } from '../core/decision.ts'
 import type { Login } from '../core/login.ts'
@@ -25,6 +18,16 @@ import { Ledger, listingOf } from './ledger.ts'
 import { adoptPrefix } from './prefix-change.ts'
 import type { StoredRecord } from './record.ts'
 import { Rejudging } from './rejudging.ts'
+import type {
+  CommitInput,
+  CommitResult,
+  DecisionOutcome,
+  FlushOutcome,
+  LoginOutcome,
+  TableOptions,
+  TableStats,
+  UserAddress,
+} from './results.ts'
 import { TableStore } from './store.ts'
 import { WorkQueue } from './work-queue.ts'
 
@@ -33,65 +36,6 @@ const SWEEP_LIMIT = 500
 const CHUNK = 500
 /** A clock that went back further than this makes everything be judged anew. */
 const STEP_BACK_MS = 1000
-
-/** How to open the table. */
-export interface TableOptions {
-  /** State directory; made (mode 0711: the MTA must get through to its map) where it is missing, unless read-only. Holds table.mdb, decisions.json and the lock. */
-  readonly directory: string
-  readonly clock: Clock
-  readonly policy: AdmissionPolicy
-  /** Reads what is there and takes no lock: for a command where no daemon runs. Everything that writes then throws. */
-  readonly readOnly?: boolean
-}
-
-/** Logins of a batch of lines in the order of the lines, and the read position behind them. */
-export interface CommitInput {
-  readonly logins: readonly Login[]
-  /** `value` is plain JSON, kept as it is under the id of the source. */
-  readonly position?: { readonly sourceId: string; readonly value: unknown }
-}
-
-/** What became of one login. `accepted`: its address may relay through it. `stale`: over when it was read. `repeated`: known already. */
-export type LoginOutcome = { readonly login: Login } & (
-  | { readonly kind: 'accepted'; readonly untilMs?: number }
-  | { readonly kind: 'repeated' | 'stale' }
-  | { readonly kind: 'refused'; readonly reason: VerdictReason; readonly detail: string }
-)
-
-/** Result of a commit: `outcomes` in the order of the logins, `changes` at most one an address. */
-export interface CommitResult {
-  readonly changes: TableChange[]
-  readonly outcomes: LoginOutcome[]
-}
-
-/** Result of a decision. */
-export interface DecisionOutcome extends DecisionResult {
-  readonly changes: TableChange[]
-  /** The decision as it is kept: a revoke is dated after every login that it voids. */
-  readonly decision: Decision
-  /** Addresses the decision was about that may still relay, with the users who hold them open. */
-  readonly stillOpen: readonly Authorization[]
-}
-
-/** Result of a flush: `stillOpen` is what no login opened (allows, always). */
-export interface FlushOutcome {
-  readonly changes: TableChange[]
-  readonly stillOpen: readonly Authorization[]
-}
-
-/** One address of a user. */
-export interface UserAddress {
-  readonly address: ClientAddress
-  readonly lastMs: number
-  readonly refused: boolean
-}
-
-/** Sizes. `logins`: pairs of user and address. */
-export interface TableStats {
-  readonly addresses: number
-  readonly logins: number
-  readonly fileBytes: number
-}
 
 /**
  * Writes queue up and are each one transaction, on disk when the promise resolves. A write that fails (full disk) throws TableError,

@@ -1,0 +1,67 @@
+/** What the table is given and gives back: options, batches, outcomes. */
+import type { DecisionResult } from '../admission/decisions.ts'
+import type { AdmissionPolicy } from '../admission/policy.ts'
+import type { Authorization, TableChange, VerdictReason } from '../core/authorization.ts'
+import type { ClientAddress } from '../core/client-address.ts'
+import type { Decision } from '../core/decision.ts'
+import type { Login } from '../core/login.ts'
+import type { Clock } from '../lib/clock.ts'
+
+/** How to open the table. */
+export interface TableOptions {
+  /** State directory; made (mode 0711: the MTA must get through to its map) where it is missing, unless read-only. Holds table.mdb, decisions.json and the lock. */
+  readonly directory: string
+  readonly clock: Clock
+  readonly policy: AdmissionPolicy
+  /** Reads what is there and takes no lock: for a command where no daemon runs. Everything that writes then throws. */
+  readonly readOnly?: boolean
+}
+
+/** Logins of a batch of lines in the order of the lines, and the read position behind them. */
+export interface CommitInput {
+  readonly logins: readonly Login[]
+  /** `value` is plain JSON, kept as it is under the id of the source. */
+  readonly position?: { readonly sourceId: string; readonly value: unknown }
+}
+
+/** What became of one login. `accepted`: its address may relay through it. `stale`: over when it was read. `repeated`: known already. */
+export type LoginOutcome = { readonly login: Login } & (
+  | { readonly kind: 'accepted'; readonly untilMs?: number }
+  | { readonly kind: 'repeated' | 'stale' }
+  | { readonly kind: 'refused'; readonly reason: VerdictReason; readonly detail: string }
+)
+
+/** Result of a commit: `outcomes` in the order of the logins, `changes` at most one an address. */
+export interface CommitResult {
+  readonly changes: TableChange[]
+  readonly outcomes: LoginOutcome[]
+}
+
+/** Result of a decision. */
+export interface DecisionOutcome extends DecisionResult {
+  readonly changes: TableChange[]
+  /** The decision as it is kept: a revoke is dated after every login that it voids. */
+  readonly decision: Decision
+  /** Addresses the decision was about that may still relay, with the users who hold them open. */
+  readonly stillOpen: readonly Authorization[]
+}
+
+/** Result of a flush: `stillOpen` is what no login opened (allows, always). */
+export interface FlushOutcome {
+  readonly changes: TableChange[]
+  readonly stillOpen: readonly Authorization[]
+}
+
+/** One address of a user. */
+export interface UserAddress {
+  readonly address: ClientAddress
+  readonly lastMs: number
+  readonly refused: boolean
+}
+
+/** Sizes. `logins`: pairs of user and address. */
+export interface TableStats {
+  readonly addresses: number
+  readonly logins: number
+  readonly fileBytes: number
+}
