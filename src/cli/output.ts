@@ -1,4 +1,5 @@
 /** Writing to standard output: whole texts, JSON documents, and time for people. */
+import { escapeInJson } from '../lib/escape.ts'
 import type { CliContext } from './context.ts'
 
 /** Writes `text` and waits while the reader is slow. Quietly does nothing once nobody reads. */
@@ -23,12 +24,9 @@ export async function printJson(context: CliContext, value: unknown): Promise<vo
   await print(context, `${jsonText(value, 2)}\n`)
 }
 
-const INVISIBLE = /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
-
 /** JSON that is safe on a terminal too: no control, invisible or direction-changing character. */
 export function jsonText(value: unknown, indent?: number): string {
-  const text = JSON.stringify(value, undefined, indent)
-  return text.replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return escapeInJson(JSON.stringify(value, undefined, indent))
 }
 
 /** Local time of an ISO 8601 time: `2026-11-22 16:44:10`; with `sameDayAs` only `16:44:10` where it is that day. */
