@@ -16,6 +16,8 @@ export class Draft {
   readonly #store: TableStore
   readonly #entries = new Map<string, DraftEntry>()
   readonly #userEntries = new Map<string, Map<string, UserEntry>>()
+  /** Names of the entries that this draft changed, by the users in them before or after. */
+  readonly #changedByUser = new Map<string, Set<string>>()
   readonly #watermarks = new Map<string, { userKey: Buffer; before: number | undefined; atMs: number | undefined }>()
   readonly #positions = new Map<string, unknown>()
   readonly #orphans: IndexEntry[] = []
@@ -51,8 +53,12 @@ export class Draft {
     const entry = this.entry(key)
     this.#added += Number(record !== undefined) - Number(entry.record !== undefined)
     const name = key.toString('latin1')
-    for (const { user } of entry.record?.users ?? []) this.#userEntries.get(user)?.delete(name)
+    for (const { user } of entry.record?.users ?? []) {
+      this.#changed(user, name)
+      this.#userEntries.get(user)?.delete(name)
+    }
     for (const { user, lastMs, refused } of record?.users ?? []) {
+      this.#changed(user, name)
       this.#userEntries.get(user)?.set(name, { addressKey: key, lastMs, refused })
     }
     this.#entries.set(name, { key, before: entry.before, record })
@@ -129,10 +135,16 @@ export class Draft {
     if (entries === undefined) {
       const stored = this.#store.userEntries(userKeyOf(user))
       entries = new Map(stored.map((entry) => [entry.addressKey.toString('latin1'), entry]))
-      for (const [name, entry] of this.#entries) overlay(entries, name, entry, user)
+      for (const name of this.#changedByUser.get(user) ?? []) overlay(entries, name, this.#entries.get(name), user)
       this.#userEntries.set(user, entries)
     }
     return entries
+  }
+
+  #changed(user: string, name: string): void {
+    const names = this.#changedByUser.get(user)
+    if (names === undefined) this.#changedByUser.set(user, new Set([name]))
+    else names.add(name)
   }
 
   #watermark(userKey: Buffer): { userKey: Buffer; before: number | undefined; atMs: number | undefined } {
@@ -148,13 +160,9 @@ export class Draft {
 }
 
 /** Puts what a draft has already changed of one address over the stored entries of a user. */
-function overlay(
-  entries: Map<string, UserEntry>,
-  name: string,
-  { key, before, record }: DraftEntry,
-  user: string,
-): void {
-  if (record === before) return
+function overlay(entries: Map<string, UserEntry>, name: string, entry: DraftEntry | undefined, user: string): void {
+  if (entry === undefined || entry.record === entry.before) return
+  const { key, record } = entry
   const login = record?.users.find((other) => other.user === user)
   if (login === undefined) entries.delete(name)
   else entries.set(name, { addressKey: key, lastMs: login.lastMs, refused: login.refused })
