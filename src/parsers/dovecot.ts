@@ -34,6 +34,8 @@ const LARGE_T = 'T'.charCodeAt(0)
 const LONGEST_USER = 255
 const LONGEST_VALUE = 128
 const MOST_ELEMENTS = 24
+/** Old syslogs cut lines at 1024 bytes with all that stands before the message. A name made to fill that would push the true address out. */
+const LONGEST_MESSAGE = 800
 
 /** The parser for Dovecot. */
 export const dovecot: Parser = {
@@ -110,6 +112,7 @@ interface Elements {
 
 function parseSuccess(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
   if (cursor.skipOneOf(SUCCESS) === undefined) return cursor.fail(suspicion(cursor.line), 'not a success line')
+  if (cursor.text.length > LONGEST_MESSAGE) return cursor.fail('suspect', 'so long that it may be cut')
   const found: Elements = {
     seen: [],
     count: 0,

@@ -173,8 +173,11 @@ export class LoginScanner {
   ): string | undefined {
     const atMs = this.#clock.toMs(line.time, newestMs)
     if (atMs === undefined) return 'no year makes the time of the line possible'
-    if (result.kind === 'login') on.login(toLogin(parser, result.login, atMs), place)
-    else if (result.kind === 'logout') on.logout?.(toLogin(parser, result, atMs), place)
+    if (result.kind === 'login') {
+      if (this.#isFromElsewhere(parser, line, result.login, atMs))
+        return 'its process has a connection from another address'
+      on.login(toLogin(parser, result.login, atMs), place)
+    } else if (result.kind === 'logout') on.logout?.(toLogin(parser, result, atMs), place)
     else return this.#join(parser, line, result, atMs, place, on)
     return undefined
   }
@@ -196,6 +199,14 @@ export class LoginScanner {
     if (address === undefined) return 'no line of the connection was seen, so the address is not known'
     on.login(toLogin(parser, { ...result, address }, atMs), place)
     return undefined
+  }
+
+  /** True for a login line with an address where the line of its connection told another one: an account's name may look like an address. */
+  #isFromElsewhere(parser: Parser, line: LogLine, login: ParsedLogin, atMs: number): boolean {
+    if (this.#joiner.size === 0) return false
+    const key = processKey(parser.id, line.host, line.program, line.pid)
+    const address = key === undefined ? undefined : this.#joiner.take(key, atMs)
+    return address !== undefined && address !== login.address
   }
 
   /** A line in no envelope: told only where it holds what nobody else would write. */

@@ -1,0 +1,173 @@
+/** Attacks: an outsider writes what he likes into every place of a line that is his to fill; his address must never come out. */
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { parsers } from './index.ts'
+import { LoginScanner } from './scanner.ts'
+
+const RUNS = 2000
+const NEWEST_MS = Date.UTC(2026, 10, 22, 14)
+const REAL = '198.51.100.7'
+/** Neither may ever be authorized: he logged in from nowhere. */
+const EVIL = ['203.0.113.9', '2001:db8:bad::9']
+
+/** Pieces that all grammars are made of. */
+const PIECES = [
+  ...EVIL,
+  ...EVIL.flatMap((ip) => [
+    `[${ip}]`,
+    `x>, method=PLAIN, rip=${ip}, lip=192.0.2.25, TLS`,
+    `x>, rip=${ip}, session=<a>`,
+    `, rip=${ip}, lip=${'a'.repeat(120)}`,
+    `x [${ip}]`,
+    `x" at (h.example) ${ip}`,
+    `h.example) ${ip}`,
+    `x 0 0 0 0 h.example ${ip}`,
+    `x host=h.example [${ip}]`,
+    `h.example [${ip}] nmsgs=1/1`,
+    `x -- [${ip}]`,
+    `Session from ${ip}`,
+    ...parsers.flatMap(({ sample }) => sample.map((line) => line.replace(/198\.51\.100\.7|203\.0\.113\.42/, ip))),
+  ]),
+  'Login: ',
+  'Logged in: ',
+  'user=<x>',
+  'rip=',
+  'lip=',
+  'method=PLAIN',
+  'session=<',
+  'TLS',
+  'TLS: ',
+  '=',
+  ', ',
+  '>',
+  '<',
+  '(v4.0.5) POP login by user "',
+  '" at (',
+  ') ',
+  'Stats: x 0 0 0 0 ',
+  'evil.example ',
+  ' [pop_log.c:1]',
+  'Login user=',
+  'Auth user=x ',
+  ' host=',
+  'UNKNOWN',
+  ' nmsgs=1/1',
+  ' mech=PLAIN',
+  'Session from ',
+  'Authentication passed for ',
+  ' -- [',
+  ']',
+  'dovecot: ',
+  'imap-login: ',
+  'pop3-login: ',
+  'popper[7]: ',
+  'popa3d[5]: ',
+  'ipop3d[5]: ',
+  'Info: ',
+  '1 2026-11-22T13:00:00Z mx1 popa3d 5 - - ',
+  'Nov 22 13:00:00 mx1 ',
+  'Nov 22 13:00:00 ',
+  '{"MESSAGE":"',
+  '","SYSLOG_IDENTIFIER":"popa3d","x":"',
+  '\r',
+  '\u2028',
+  '\0',
+  '#012',
+  '\\n',
+  ' ',
+  '"',
+  'a'.repeat(80),
+  'b'.repeat(130),
+]
+
+/** Lines as servers and MTAs write them, with what is the outsider's to fill. */
+const TEMPLATES: readonly (readonly [program: string, message: (his: string) => string])[] = [
+  ['sm-mta[9]', (his) => `q5MGK1x4: ruleset=check_mail, arg1=<${his}>, relay=h [${REAL}], reject=553 5.1.8 no`],
+  ['postfix/smtpd[9]', (his) => `NOQUEUE: reject: RCPT from unknown[${REAL}]: 554; helo=<${his}>`],
+  [
+    'dovecot',
+    (his) => `imap-login: Disconnected (auth failed): user=<${his}>, method=PLAIN, rip=${REAL}, lip=192.0.2.25`,
+  ],
+  [
+    'dovecot',
+    (his) => `pop3-login: Login: user=<${his}>, method=PLAIN, rip=${REAL}, lip=192.0.2.25, mpid=7, TLS, session=<a>`,
+  ],
+  ['dovecot', (his) => `imap(${his})<7><x>: copy from INBOX: box=${his}, uid=1`],
+  ['dovecot', (his) => `lmtp(alice)<7><x>: sieve: msgid=<${his}>: stored mail into mailbox '${his}'`],
+  ['dovecot', (his) => `auth: passwd-file(${his},${REAL}): unknown user`],
+  ['pop3-login', (his) => `Login: ${his} [${REAL}]`],
+  ['imap-login', (his) => `Disconnected: ${his} [${REAL}]`],
+  ['popper[7]', (his) => `(v4.0.5) POP login by user "${his}" at (h.example) ${REAL}`],
+  ['popper[7]', (his) => `(v4.0.5) POP login by user "bob" at (${his}) ${REAL}`],
+  ['popper[7]', (his) => `[AUTH] Failed attempted login to ${his} from host (${his}) ${REAL}`],
+  ['popper[7]', (his) => `Stats: bob 0 0 3 4120 ${his} ${REAL}`],
+  ['popper[7]', (his) => `${his} at h.example (${REAL}): -ERR Unknown command: "${his}".`],
+  ['ipop3d[5]', (his) => `Login user=${his} host=h.example [${REAL}] nmsgs=1/1`],
+  ['imapd[5]', (his) => `Login user=bob host=${`${his} [${REAL}]`.slice(0, 80)}`],
+  ['imapd[5]', (his) => `Login failed user=${his} auth=${his} host=${his} [${REAL}]`],
+  ['popa3d[5]', (his) => `Authentication failed for ${his}`],
+]
+
+const hostile = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 12 }).map((pieces) => pieces.join(''))
+
+const scanner = new LoginScanner({ parsers, timezone: 'UTC' })
+
+function addressesIn(text: string, format: 'lines' | 'journal-json'): string[] {
+  const found: string[] = []
+  scanner.scan(
+    Buffer.from(text),
+    { format, newestMs: NEWEST_MS },
+    { login: ({ address }) => found.push(address), rejected: () => {} },
+  )
+  return found
+}
+
+function inEnvelopes(program: string, message: string): [string, 'lines' | 'journal-json'][] {
+  const [tag = '', pid = '-'] = program.replace(']', '').split('[')
+  const entry = {
+    MESSAGE: message,
+    SYSLOG_IDENTIFIER: tag,
+    __REALTIME_TIMESTAMP: `${NEWEST_MS}000`,
+    _PID: '5',
+    _UID: '0',
+    _EXE: `/usr/sbin/${tag === 'dovecot' ? 'log' : tag}`,
+  }
+  return [
+    [`Nov 22 13:00:00 mx1 ${program}: ${message}`, 'lines'],
+    [`<22>1 2026-11-22T13:00:00.5Z mx1 ${tag} ${pid} - - ${message}`, 'lines'],
+    [`2026-11-22T13:00:00+00:00 mx1 ${program}: ${message}`, 'lines'],
+    [`Nov 22 13:00:00 ${tag}: Info: ${message}`, 'lines'],
+    [`${tag}: Nov 22 13:00:00 Info: ${message}`, 'lines'],
+    [`Nov 22 13:00:00 [popper] ${message}`, 'lines'],
+    [`Nov 22 13:00:00 2026 [1208] ${message}`, 'lines'],
+    [JSON.stringify(entry), 'journal-json'],
+  ]
+}
+
+it('lets an outsider forge no login, in any field, any envelope, whole or cut where syslog cuts', () => {
+  fc.assert(
+    fc.property(fc.constantFrom(...TEMPLATES), hostile, ([program, message], his) => {
+      for (const [line, format] of inEnvelopes(program, message(his))) {
+        for (const seen of new Set([line, line.slice(0, 1023), line.slice(0, 2048)])) {
+          const found = addressesIn(`${seen}\n`, format).filter((address) => address !== REAL)
+          if (found.length > 0) expect.fail(`${found} came out of ${JSON.stringify(seen)}`)
+        }
+      }
+    }),
+    { numRuns: RUNS },
+  )
+})
+
+it('takes no address out of the name of an account, where the connection tells another one', () => {
+  const session = `Nov 22 13:00:00 mx1 popa3d[5]: Session from ${REAL}\n`
+  const passed = `Nov 22 13:00:01 mx1 popa3d[5]: Authentication passed for x -- [${EVIL[0]}]\n`
+  expect(addressesIn(session + passed, 'lines')).toEqual([])
+  expect(addressesIn(session + passed.replace(EVIL[0] as string, REAL), 'lines')).toEqual([REAL])
+})
+
+it('takes nothing out of a line that is so long that syslog may have cut the true address away', () => {
+  const padding = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((key) => `${key}=${'p'.repeat(128)}`).join(', ')
+  const name = `x>, method=PLAIN, rip=${EVIL[0]}, ${padding}`
+  const line = `Nov 22 13:00:00 mx1 dovecot: imap-login: Login: user=<${name}>, method=PLAIN, rip=${REAL}, lip=192.0.2.25`
+  for (const bytes of [1023, 1024, 980, 960]) expect(addressesIn(`${line.slice(0, bytes)}\n`, 'lines')).toEqual([])
+})
