@@ -21,8 +21,16 @@ export function parseClientAddress(text: string): ClientAddress | undefined {
   const kind = isIP(text)
   if (kind === 4) return text as ClientAddress
   if (kind !== 6) return undefined
-  const parsed = ipaddr.IPv6.parse(text)
+  const parsed = ipaddr.IPv6.parse(withoutDottedQuad(text))
   return (parsed.isIPv4MappedAddress() ? parsed.toIPv4Address().toString() : parsed.toRFC5952String()) as ClientAddress
+}
+
+/** The same with `192.0.2.1` at its end as `c000:201`: ipaddr.js takes `::192.0.2.1`, an IPv6 address of its own, for the mapped IPv4 one. */
+function withoutDottedQuad(text: string): string {
+  const start = text.lastIndexOf(':') + 1
+  if (!text.includes('.', start)) return text
+  const [a = 0, b = 0, c = 0, d = 0] = text.slice(start).split('.').map(Number)
+  return `${text.slice(0, start)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
 }
 
 /** The 16 bytes of an address; IPv4 as ::ffff:a.b.c.d, so that order and prefixes work alike for both. */
