@@ -168,7 +168,7 @@ export const options = {
     fileMode,
     'restart',
     '0660',
-    'Rights of the lookup socket; it only answers questions, so "0666" grants nobody anything.',
+    'Rights of the lookup socket: it grants nobody anything, but with "0666" every local user may ask, and may take up all its connections.',
   ),
   'socketmap.group': option(
     groupName,
