@@ -22,10 +22,15 @@ export class FileRoom {
     this.#usedBytes = usedBytes
   }
 
-  /** Makes sure of `bytes` for the next write, which may use them up. @throws the system's error (ENOSPC, EFBIG, EDQUOT) */
-  take(bytes: number): void {
-    if (this.#freeBytes < bytes) this.#freeBytes = fillTo(this.#path, this.#usedBytes(), bytes)
-    this.#freeBytes -= bytes
+  /**
+   * Makes sure of `bytes` for the next write, which may use them up. Where that is much, `closerBound` is asked for less: it is given how much
+   * of the file is in use. @throws the system's error (ENOSPC, EFBIG, EDQUOT)
+   */
+  take(bytes: number, closerBound: (usedBytes: number) => number): void {
+    const isMuch = bytes > STEP_BYTES && this.#freeBytes < bytes
+    const needed = isMuch ? Math.min(bytes, closerBound(this.#usedBytes())) : bytes
+    if (this.#freeBytes < needed) this.#freeBytes = fillTo(this.#path, this.#usedBytes(), needed)
+    this.#freeBytes -= needed
   }
 }
 

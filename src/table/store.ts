@@ -17,6 +17,12 @@ const OPENING_BYTES = 1024 * 1024
 /** Most that a write needs: so much, and so much more for each operation (the pages of a path through a tree). */
 const WRITE_BYTES = 256 * 1024
 const OPERATION_BYTES = 32 * 1024
+/**
+ * The closer bound for many operations: a write copies each page at most once, splits it into pages a quarter full at worst, and what it
+ * puts in is spread over such pages.
+ */
+const COPIES = 5
+const SPREAD = 4
 /** Codes of errors that mean no more room. */
 const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG']
 const KEY_BYTES = 16
@@ -162,7 +168,7 @@ export class TableStore implements AsyncDisposable {
 
   /** @throws {TableError} */
   async setMetaNumber(name: string, value: number): Promise<void> {
-    await this.#batch(1, () => void this.#meta.put(name, value))
+    await this.#batch(1, 0, () => void this.#meta.put(name, value))
   }
 
   /** Addresses stored now. */
@@ -184,7 +190,7 @@ export class TableStore implements AsyncDisposable {
   async write(writes: StoreWrites): Promise<void> {
     const { records, index, users, watermarks, positions } = writes
     const operations = records.size + index.length + users.length + watermarks.size + positions.size
-    await this.#batch(operations, () => {
+    await this.#batch(operations, payloadBytes(writes), () => {
       for (const { key, record } of writes.records.values()) {
         if (record === undefined) void this.#addresses.remove(key)
         else void this.#addresses.put(key, encodeRecord(record))
@@ -207,9 +213,10 @@ export class TableStore implements AsyncDisposable {
     this.#addressCount += writes.added
   }
 
-  async #batch(operations: number, action: () => void): Promise<void> {
+  async #batch(operations: number, payload: number, action: () => void): Promise<void> {
     try {
-      this.#room.take(WRITE_BYTES + operations * OPERATION_BYTES)
+      const closerBound = (usedBytes: number) => WRITE_BYTES + COPIES * usedBytes + SPREAD * payload
+      this.#room.take(WRITE_BYTES + operations * OPERATION_BYTES, closerBound)
       await this.#root.batch(action)
     } catch (error) {
       const commitError: unknown = (error as { commitError?: Promise<unknown> }).commitError
@@ -241,6 +248,17 @@ export class TableStore implements AsyncDisposable {
 /** Key of a user in `users`: long names cost no more than short ones, and no name can imitate another's key. */
 export function userKeyOf(user: string): Buffer {
   return hash('sha256', user, 'buffer').subarray(0, KEY_BYTES)
+}
+
+/** Most that the keys and values of these writes take, their headers in a page included. */
+function payloadBytes({ records, index, users, watermarks, positions }: StoreWrites): number {
+  let bytes = (index.length + users.length + watermarks.size) * 160
+  for (const { record } of records.values()) {
+    bytes += 160
+    for (const { user, server } of record?.users ?? []) bytes += 64 + 3 * (user.length + server.length)
+  }
+  for (const [sourceId, position] of positions) bytes += 160 + 3 * (sourceId.length + JSON.stringify(position).length)
+  return bytes
 }
 
 function indexKey({ atMs, key }: IndexEntry): Buffer {
