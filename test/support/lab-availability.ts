@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
-const TOOLS = ['ip', 'unshare', 'mount', 'umount', 'chroot', 'flock'] as const
+const TOOLS = ['ip', 'unshare', 'mount', 'umount', 'chroot', 'flock', 'setpriv', 'strace'] as const
 
 let known: { reason: string | undefined } | undefined
 
@@ -36,7 +36,8 @@ function firstObstacle(): string | undefined {
   if (process.platform !== 'linux') return `needs Linux namespaces; this is ${process.platform}`
   if (process.getuid?.() !== 0) return 'needs root, for network namespaces and mounts'
   const missing = missingTools()
-  if (missing.length > 0) return `not installed: ${missing.join(', ')} (apt-get install mmdebstrap iproute2 util-linux)`
+  if (missing.length > 0)
+    return `not installed: ${missing.join(', ')} (apt-get install mmdebstrap iproute2 util-linux strace)`
   if (!existsSync(KEYRING)) return `${KEYRING} is missing (apt-get install debian-archive-keyring)`
   return namespaceObstacle()
 }
@@ -47,7 +48,7 @@ function missingTools(): string[] {
 }
 
 function installTools(): void {
-  const packages = ['mmdebstrap', 'iproute2', 'util-linux', 'debian-archive-keyring']
+  const packages = ['mmdebstrap', 'iproute2', 'util-linux', 'strace', 'debian-archive-keyring']
   try {
     execFileSync('apt-get', ['update', '-q'], { stdio: 'pipe' })
     execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { stdio: 'pipe' })

@@ -49,6 +49,7 @@ export class Popauthd implements AsyncDisposable {
   #child: ChildProcess | undefined
   #ended: Promise<number> = Promise.resolve(0)
   #output = ''
+  #events: LogEvent[] = []
 
   constructor(options: PopauthdOptions) {
     this.#options = options
@@ -82,8 +83,13 @@ export class Popauthd implements AsyncDisposable {
     const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'pipe'] })
     this.#child = child
     this.#output = ''
-    child.stderr?.on('data', (chunk: Buffer) => {
-      this.#output += chunk.toString('utf8')
+    this.#events = []
+    let rest = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#output += text
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) if (line.startsWith('{')) this.#events.push(JSON.parse(line) as LogEvent)
     })
     this.#ended = new Promise((resolve) => child.once('close', (code) => resolve(code ?? 255)))
     if (ready) await this.event('ready', {}, { timeoutMs: 20_000 })
@@ -105,12 +111,8 @@ export class Popauthd implements AsyncDisposable {
   }
 
   /** Its own log so far; other lines of standard error are left out. */
-  get events(): LogEvent[] {
-    return this.#output
-      .split('\n')
-      .slice(0, -1)
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as LogEvent)
+  get events(): readonly LogEvent[] {
+    return this.#events
   }
 
   /** Waits for an event with this message and these fields. @throws {Error} with the log when it does not come, or the daemon ended */
