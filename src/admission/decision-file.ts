@@ -85,8 +85,11 @@ function jsonOf(path: string, text: string): unknown {
 }
 
 function unreadable(path: string, why: string, cause?: unknown): TableError {
+  const isForbidden = (cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES'
   return new TableError(`cannot read the decisions in ${path}: ${why}`, {
-    mend: 'mend the file; or move it away, which forgets every allow, block and revoke, and decide them again',
+    mend: isForbidden
+      ? 'run it as root or as the user that popauthd runs as; the file must belong to that user'
+      : 'mend the file; or move it away, which forgets every allow, block and revoke, and decide them again',
     cause,
   })
 }

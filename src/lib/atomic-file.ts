@@ -1,10 +1,11 @@
 /** Replaces a small file as a whole: after a crash at any instant the old or the new content is there, never a mixture. */
-import { open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 /**
  * Writes `text` beside `path`, syncs it, renames it over `path` and syncs the directory; resolves once all of it is on disk.
- * `mode` is what a new file gets (file mode bits, whatever the umask). Calls for one path must not overlap.
+ * `mode` is what a new file gets (file mode bits, whatever the umask). What root writes belongs to the owner of the directory: a command that
+ * root runs must not lock the daemon's own user out. Calls for one path must not overlap.
  * @throws the system's error; `path` is then as it was
  */
 export async function writeFileAtomically(path: string, text: string, mode: number): Promise<void> {
@@ -25,11 +26,17 @@ async function writeSynced(path: string, text: string, mode: number): Promise<vo
   const file = await open(path, 'wx', mode)
   try {
     await file.chmod(mode)
+    if (process.geteuid?.() === 0) await giveToOwner(file, dirname(path))
     await file.writeFile(text)
     await file.sync()
   } finally {
     await file.close()
   }
+}
+
+async function giveToOwner(file: FileHandle, directory: string): Promise<void> {
+  const { uid, gid } = await stat(directory)
+  if (uid !== 0) await file.chown(uid, gid)
 }
 
 /** Makes renames and new names in a directory last through a power failure. */

@@ -42,7 +42,7 @@ function openLockFile(path: string): number {
     return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o640)
   } catch (error) {
     throw new TableError(`cannot open ${path}: ${reasonOf(error)}`, {
-      mend: 'the state directory must belong to the user that popauthd runs as, and have room',
+      mend: 'run it as root or as the user that popauthd runs as; directory and files must belong to that user, and there must be room',
       cause: error,
     })
   }
