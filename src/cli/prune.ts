@@ -11,7 +11,7 @@ Run it each minute from a timer or cron: should the daemon be dead, nothing outl
 
 Examples:
   popauthd prune --quiet
-  * * * * * popauthd /usr/bin/popauthd prune --quiet      (a line of /etc/crontab)`
+  * * * * * popauthd /usr/local/bin/popauthd prune --quiet      (a line of /etc/crontab)`
 
 const MAP_STATES = { in_step: 'in step', closed: 'closed, static entries only', failing: 'failing' } as const
 

@@ -49,6 +49,7 @@ describe('wrong arguments: exit code 2, one message, a mend', () => {
     [['scan', '--timezone', 'Mars/Olympus', '-'], /unknown time zone/],
     [['run', '--demo'], /--demo works on the state of a checkout only/],
     [['check', '198.51.100.7', 'extra'], /too many arguments/],
+    [['config'], /a subcommand is missing[\s\S]*--help/],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await callCli(args)
     expect(stderr).toMatch(message)

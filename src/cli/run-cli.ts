@@ -25,6 +25,7 @@ export async function runCli(args: readonly string[], process: CliProcess): Prom
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const debug = args.includes('--debug')
+    if (error instanceof CommanderError && error.code === 'commander.help') error.message = 'a subcommand is missing'
     return reportError(error instanceof CommanderError ? new UsageProblem(error.message) : error, context, debug)
   }
 }
