@@ -1,5 +1,5 @@
 /** The configuration as a command sees it: the daemon's own loader, with `--config` and `--here` on top. */
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LoadedConfig } from '../config/load.ts'
@@ -8,11 +8,14 @@ import type { CliContext } from './context.ts'
 /** Directory of the checkout or of the installed package. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
+/** A login of the demonstration opens its address for this long, so that one sees it end. */
+const DEMO_WINDOW_SECONDS = 60
+
 /** What a command adds to the configuration. */
 export interface ConfigChoice {
   /** Configuration file named as an argument; else `--config`, else as the daemon finds it. */
   readonly file?: string | undefined
-  /** The demonstration's own state (only with `--here`). Absent: the one whose daemon was started last. */
+  /** The demonstration's own state (only with `--here`). Absent: the one whose daemon runs, or was started last. */
   readonly demo?: boolean
   /** Options of the command line, nested as in the file. */
   readonly overrides?: Readonly<Record<string, unknown>>
@@ -43,6 +46,7 @@ function hereOverrides(directory: string): Readonly<Record<string, unknown>> {
     state_directory: directory,
     control: { socket: join(run, 'control.sock') },
     socketmap: { socket: join(run, 'sendmail.sock') },
+    ...(directory === hereDirectory(true) ? { window_seconds: DEMO_WINDOW_SECONDS } : {}),
   }
 }
 
@@ -51,9 +55,25 @@ export function hereDirectory(demo: boolean | undefined): string {
   const plain = join(ROOT, 'var')
   const ofDemo = join(plain, 'demo')
   if (demo !== undefined) return demo ? ofDemo : plain
+  return stateInUse(plain, ofDemo)
+}
+
+/** The one of two state directories whose daemon runs; else the one with the newer socket (a killed daemon leaves its own); else the one in use before. */
+export function stateInUse(plain: string, ofDemo: string): string {
+  if (hasDaemon(plain) !== hasDaemon(ofDemo)) return hasDaemon(plain) ? plain : ofDemo
   const startedMs = (directory: string) => modifiedMs(join(directory, 'run', 'control.sock'))
   if (startedMs(plain) !== startedMs(ofDemo)) return startedMs(ofDemo) > startedMs(plain) ? ofDemo : plain
   return modifiedMs(join(plain, 'popauthd.lock')) > 0 ? plain : ofDemo
+}
+
+/** True where the process that the lock names is alive: only which state is meant hangs on it. */
+function hasDaemon(directory: string): boolean {
+  try {
+    const pid = Number(readFileSync(join(directory, 'popauthd.lock'), 'latin1'))
+    return pid > 0 && modifiedMs(join(directory, 'run', 'control.sock')) > 0 && process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 function modifiedMs(path: string): number {

@@ -18,8 +18,6 @@ Examples:
   ssh mx tail -F /var/log/mail.log | popauthd run --log -
   npm start -- --demo                       a demonstration with a log of its own`
 
-/** A login of the demonstration opens its address for this long, so that one sees it end. */
-const DEMO_WINDOW_SECONDS = 60
 const DEMO_PACE_MS = 2_500
 
 interface RunArguments {
@@ -100,7 +98,7 @@ async function loadForRun(context: CliContext, { logs, demoLog }: RunPlan): Prom
     knownServers: parsers.map(({ id }) => id),
     overrides: {
       ...(followed.length === 0 ? {} : { sources: followed.map((file) => ({ file })) }),
-      ...(demoLog === undefined ? {} : { window_seconds: DEMO_WINDOW_SECONDS, sendmail_access: { enabled: false } }),
+      ...(demoLog === undefined ? {} : { sendmail_access: { enabled: false } }),
       ...(context.globals().here ? { log: { level: 'debug', format: 'pretty' } } : {}),
     },
   })
