@@ -408,6 +408,17 @@ describe('the sendmail access map', () => {
       expect(existsSync(`${path}.before-popauthd.1`)).toBe(false)
     })
 
+    it('is copied once, however often makemap fails', async () => {
+      await writeFile(path, 'spam.example REJECT\n')
+      await writeFile(`${path}.info`, 'Mar 26 18:29:32\tmichelle\t192.0.2.1\t985660172\n')
+      const broken = make({ makemapCommand: [join(home, 'missing'), '{type}', '{map}'] })
+      for (let run = 0; run < 3; run++) await expect(broken.resync(all, signal)).rejects.toThrow(/missing/)
+      const copies = (await readdir(join(home, 'mail'))).filter((name) => name.includes('.before-popauthd'))
+      expect(copies.sort()).toEqual(['access.before-popauthd', 'access.info.before-popauthd'])
+      await make().resync(all, signal)
+      expect(await map()).toEqual(['spam.example REJECT'])
+    })
+
     it('keeps every byte', async () => {
       const bytes = Buffer.from([...Buffer.from('caf\xe9.example REJECT\n# '), 0xe9, 0xff, 0x80, 0x0a])
       await writeFile(path, bytes)

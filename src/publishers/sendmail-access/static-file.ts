@@ -147,6 +147,7 @@ export async function readText(path: string): Promise<string | undefined> {
   }
 }
 
+// A run that failed after its backup is followed by others, each minute perhaps: a copy that is there already is enough.
 async function backUp(path: string): Promise<string> {
   for (let number = 0; ; number++) {
     const backup = `${path}.before-popauthd${number === 0 ? '' : `.${number}`}`
@@ -155,6 +156,7 @@ async function backUp(path: string): Promise<string> {
       return backup
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw cannotWrite(backup, error)
+      if ((await readText(backup)) === (await readText(path))) return backup
     }
   }
 }
