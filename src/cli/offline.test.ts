@@ -68,6 +68,14 @@ async function mapped(): Promise<string[]> {
 }
 
 describe('import', () => {
+  it('names the entries of a hand-made access that it leaves out, and the mend', async () => {
+    await writeFile(access, 'spam.example REJECT\n198.51.100.7\tRELAY\n')
+    const { stderr } = await importLogins(infoLine('alice', '198.51.100.7', NOW_MS - MINUTE_MS))
+    expect(stderr).toMatch(
+      /were not taken over.*\n {2}198\.51\.100\.7 RELAY\n {2}put those you want to keep.*access\.static\n/,
+    )
+  })
+
   it('goes by the date, not by the time of reading, and through admission', async () => {
     const recent = NOW_MS - 5 * MINUTE_MS
     const { code, stdout } = await importLogins(

@@ -31,7 +31,9 @@ async function withOfflineTarget<T>(
   work: (target: ControlTarget) => Promise<T>,
 ): Promise<T> {
   const { openOfflineTarget } = await import('../admin/offline-target.ts')
-  const target = await openOfflineTarget(config, use, context.clock, (message) => tell(context, message))
+  const target = await openOfflineTarget(config, use, context.clock, (message, fields) =>
+    tell(context, message, fields),
+  )
   try {
     return await work(target)
   } finally {
@@ -39,6 +41,8 @@ async function withOfflineTarget<T>(
   }
 }
 
-function tell(context: CliContext, message: string): void {
-  context.stderr.write(`popauthd: ${escapeForTerminal(message)}\n`)
+function tell(context: CliContext, message: string, { entries = [], mend }: Record<string, unknown>): void {
+  const named = Array.isArray(entries) ? entries.map(String) : []
+  const more = [...named, ...(typeof mend === 'string' ? [mend] : [])].map((line) => `  ${escapeForTerminal(line)}\n`)
+  context.stderr.write(`popauthd: ${escapeForTerminal(message)}\n${more.join('')}`)
 }
