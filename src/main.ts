@@ -9,7 +9,8 @@ import { systemClock } from './lib/clock.ts'
 const signals: ProcessSignals = {
   onStop() {
     const controller = new AbortController()
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort(name))
+    // A second signal changes nothing (npm and a service manager may each send one): the maps must be left as `when_stopped` says.
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => controller.abort(name))
     return controller.signal
   },
   onReload(listener) {

@@ -44,6 +44,13 @@ describe('a restart', () => {
     }
   })
 
+  it('is not cut short by a second signal', async () => {
+    await popauthd.start()
+    popauthd.signal('SIGTERM')
+    popauthd.signal('SIGINT')
+    expect(await popauthd.stop()).toBe(0)
+  })
+
   it('reads what came meanwhile, by the time of each line', async () => {
     await popauthd.start()
     await popauthd.stop()
