@@ -114,7 +114,9 @@ export interface CheckAnswer {
   readonly reason: VerdictReason
   readonly until: string | null
   readonly secondsLeft: number | null
-  /** One sentence. */
+  /** Time of the login that opens it; left out where none does. */
+  readonly lastLogin?: string
+  /** One sentence, without times. */
   readonly detail: string
 }
 

@@ -152,8 +152,9 @@ function listEntry(authorization: Authorization, nowMs: number): Api.ListEntry {
 }
 
 function checkAnswer(address: ClientAddress, verdict: Verdict, nowMs: number): Api.CheckAnswer {
-  const { authorized, reason, untilMs, detail } = verdict
-  return { address, authorized, reason, ...endOf(authorized ? untilMs : undefined, nowMs), detail }
+  const { authorized, reason, untilMs, loginMs, detail } = verdict
+  const lastLogin = loginMs === undefined ? {} : { lastLogin: iso(loginMs) }
+  return { address, authorized, reason, ...endOf(authorized ? untilMs : undefined, nowMs), ...lastLogin, detail }
 }
 
 function endOf(untilMs: number | undefined, nowMs: number): { until: string | null; secondsLeft: number | null } {

@@ -101,7 +101,8 @@ describe('a login', () => {
     expect(reason(facts(user('bob', NOW)), { blockedUsers: ['bob'] })).toBe('no blocked')
     const both = judge(HOST, facts(user('bob', NOW), user('ann', NOW - 5)), contextOf({ blockedUsers: ['bob'] }), NOW)
     expect(both).toMatchObject({ authorized: true, untilMs: NOW - 5 + WINDOW })
-    expect(both.detail).toBe('imap login by ann at 2026-03-01T11:59:59.995Z (dovecot)')
+    expect(both.detail).toBe('imap login by ann (dovecot)')
+    expect(both.loginMs).toBe(Date.parse('2026-03-01T11:59:59.995Z'))
   })
 
   it('that a limit refused opens nothing', () => {

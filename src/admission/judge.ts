@@ -102,9 +102,10 @@ function openedByLogin(login: UserLogin, windowMs: number): Verdict {
     authorized: true,
     reason: 'login',
     untilMs: login.lastMs + windowMs,
+    loginMs: login.lastMs,
     get detail() {
       const service = login.service === 'any' ? 'mail' : login.service
-      return `${service} login by ${login.user} at ${new Date(login.lastMs).toISOString()} (${login.server})`
+      return `${service} login by ${login.user} (${login.server})`
     },
   }
 }

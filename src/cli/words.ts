@@ -17,7 +17,8 @@ export function verdictLine(answer: CheckAnswer, nowMs: number, colors: Colors):
   const address = colors.bold(escapeForTerminal(answer.address))
   const detail = escapeForTerminal(answer.detail)
   if (!answer.authorized) return `${address} ${colors.red('may not relay')}: ${detail}\n`
-  return `${address} ${colors.green('may relay')} ${untilWords(answer.until, answer.secondsLeft, nowMs)}: ${detail}\n`
+  const at = answer.lastLogin === undefined ? '' : ` at ${localTime(answer.lastLogin, nowMs)}`
+  return `${address} ${colors.green('may relay')} ${untilWords(answer.until, answer.secondsLeft, nowMs)}: ${detail}${at}\n`
 }
 
 /** `block of user bob since 2026-11-22 16:00:00, until 2026-11-23 16:00:00`. */

@@ -42,7 +42,9 @@ export interface Verdict {
   readonly reason: VerdictReason
   /** End of the authorization, Unix milliseconds; absent where it has none (always) or where not authorized. */
   readonly untilMs?: number
-  /** One sentence for people; holds log text unescaped. */
+  /** Time of the login that opens it, Unix milliseconds; absent where none does. */
+  readonly loginMs?: number
+  /** One sentence for people; holds log text unescaped, and no time: whoever shows it knows the reader's zone. */
   readonly detail: string
 }
 
