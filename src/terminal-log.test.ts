@@ -16,6 +16,14 @@ describe('terminalLine', () => {
     )
   })
 
+  it('says why the daemon stops, and names a log once', () => {
+    expect(show({ msg: 'stopping', why: 'SIGINT' })).toMatch(/info {6}stopping: SIGINT\n$/)
+    const [source, detail] = ['/var/log/mail.log', 'following /var/log/mail.log from byte 5']
+    expect(show({ msg: 'log opened', source, detail })).toMatch(/info {6}log opened: following \S+ from byte 5\n$/)
+    const restarted = { msg: 'log restarted', source: 'journal', detail: 'exit code 1' }
+    expect(show(restarted)).toMatch(/log restarted: journal: exit code 1\n$/)
+  })
+
   it('lets no byte of a log line reach the terminal raw, and cuts long ones', () => {
     const line = show({ msg: 'line refused', server: 'qpopper', reason: 'x', line: `\x1b[2J${'y'.repeat(500)}` }, 80)
     expect(line).toContain('\\x1b[2J')

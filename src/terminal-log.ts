@@ -49,6 +49,11 @@ const LOOKS: Readonly<Record<string, Look>> = {
     color: 'red',
     text: (record) => `login of ${of(record, 'user')} from ${of(record, 'ip')} opens nothing: ${of(record, 'detail')}`,
   },
+  stopping: {
+    word: 'info',
+    color: 'dim',
+    text: (record) => `stopping: ${of(record, 'why')}`,
+  },
   'line refused': {
     word: 'refused',
     color: 'red',
@@ -81,6 +86,9 @@ const COLUMN = 10
 const NO_FIELD = new Set(['level', 'time', 'msg'])
 
 function allFields(record: LogRecord): string {
+  const { source, detail } = record
+  if (typeof source === 'string' && typeof detail === 'string')
+    return `${record.msg}: ${detail.includes(source) ? '' : `${source}: `}${detail}`
   const fields = Object.entries(record).filter(([key]) => !NO_FIELD.has(key))
   const shown = fields.map(([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
   return shown.length === 0 ? record.msg : `${record.msg}: ${shown.join(', ')}`

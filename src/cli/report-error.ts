@@ -4,12 +4,13 @@ import { escapeForTerminal } from '../lib/escape.ts'
 import { type Colors, colorsFor } from '../lib/terminal.ts'
 import type { CliContext } from './context.ts'
 
-/** Arguments that the command line does not know. */
+/** Arguments that the command line does not know. `command` is the one that was called, where there is one of that name. */
 export class UsageProblem extends UsageError {
-  constructor(message: string) {
-    super(message.replace(/^error: /, ''), {
-      mend: 'popauthd --help lists the commands, popauthd COMMAND --help its options',
-    })
+  constructor(message: string, command?: string) {
+    const overview = 'popauthd --help lists the commands, popauthd COMMAND --help their options'
+    const mend =
+      command === undefined ? overview : `popauthd ${command} --help shows its arguments, options and examples`
+    super(message.replace(/^error: /, ''), { mend })
   }
 }
 

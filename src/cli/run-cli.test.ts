@@ -58,6 +58,12 @@ describe('wrong arguments: exit code 2, one message, a mend', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   })
 
+  it('names the command whose help shows what it takes', async () => {
+    expect((await callCli(['check'])).stderr).toMatch(/\n {2}popauthd check --help/)
+    expect((await callCli(['config', 'chek'])).stderr).toMatch(/\n {2}popauthd config --help/)
+    expect((await callCli(['lst'])).stderr).toMatch(/popauthd COMMAND --help/)
+  })
+
   it('says nothing unescaped', async () => {
     const { stderr } = await callCli(['check', '\u001b[31m\u202e'])
     expect(stderr).toContain('\\x1b[31m\\u202e')

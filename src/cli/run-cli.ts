@@ -26,7 +26,11 @@ export async function runCli(args: readonly string[], process: CliProcess): Prom
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const debug = args.includes('--debug')
     if (error instanceof CommanderError && error.code === 'commander.help') error.message = 'a subcommand is missing'
-    return reportError(error instanceof CommanderError ? new UsageProblem(error.message) : error, context, debug)
+    return reportError(
+      error instanceof CommanderError ? new UsageProblem(error.message, knownCommand(args)) : error,
+      context,
+      debug,
+    )
   }
 }
 
@@ -69,6 +73,11 @@ async function addCommands(
           finish((await work(...given)) ?? 0),
     )
   }
+}
+
+/** The command that `args` call, where there is one of that name. */
+function knownCommand(args: readonly string[]): string | undefined {
+  return calledCommands(args).find((name) => Object.hasOwn(commands, name))
 }
 
 /** The command in `args`: the first operand, or what follows `help`. A value of `--config` is no operand. */

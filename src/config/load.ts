@@ -86,8 +86,13 @@ function failure(file: string | undefined, problems: readonly Problem[]): UsageE
   const count = lines.length === 1 ? '1 problem' : `${lines.length} problems`
   const title = `cannot use the configuration${file === undefined ? '' : ` ${file}`}: ${count}`
   return new UsageError([title, ...lines.map((line) => `  ${line}`)].join('\n'), {
-    mend: 'correct it, then try `popauthd config check`',
+    mend: `correct it, then try \`popauthd config check${file === undefined ? '' : ` ${shellWord(file)}`}\``,
   })
+}
+
+/** `text` as one word of a shell. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** By line and column; what has none (variables, command line) comes last, in the order of the options. */

@@ -23,7 +23,7 @@ describe('bad configurations', () => {
     const folder = join(import.meta.dirname, name)
     const { message, mend, exitCode } = errorOf(folder)
     expect(exitCode).toBe(2)
-    expect(mend).toMatch(/config check/)
+    expect(mend).toBe(`correct it, then try \`popauthd config check ${join(folder, 'popauthd.yaml')}\``)
     expect(existsSync(join(folder, 'expected.txt'))).toBe(true)
     expect(`${message.replaceAll(`${folder}/`, '')}\n`).toBe(readFileSync(join(folder, 'expected.txt'), 'utf8'))
   })
