@@ -57,6 +57,8 @@ export interface TableChange {
   readonly reason: VerdictReason
   /** The user whose login caused it, where one did. */
   readonly user?: string
+  /** When that user logged in, by the line, Unix milliseconds; `atMs` is when the table took it in. */
+  readonly loginMs?: number
 }
 
 /** One address that may relay now, for lists and publishers. */

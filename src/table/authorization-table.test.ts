@@ -86,6 +86,7 @@ describe('a login', () => {
         untilMs: START + 25 * MINUTE,
         reason: 'login',
         user: 'bob',
+        loginMs: START - 5 * MINUTE,
       },
     ])
     expect(outcomes[0]).toMatchObject({ kind: 'accepted', untilMs: START + 25 * MINUTE })

@@ -308,7 +308,7 @@ export class AuthorizationTable implements AsyncDisposable {
     return draft
       .entries()
       .filter(({ record, before }) => record !== before)
-      .map(({ key }) => this.#ledger.settle(draft, key, nowMs, users.get(key.toString('latin1'))?.user))
+      .map(({ key }) => this.#ledger.settle(draft, key, nowMs, users.get(key.toString('latin1'))))
       .filter(isChange)
   }
 

@@ -1,7 +1,7 @@
 /** What publishers know of each address, so that every change is told once. Told: 0 closed, -1 open without end, else the end in ms. */
 import { type JudgeContext, judge } from '../admission/judge.ts'
 import type { AdmissionPolicy } from '../admission/policy.ts'
-import type { TableChange, Verdict } from '../core/authorization.ts'
+import type { TableChange, UserLogin, Verdict } from '../core/authorization.ts'
 import { addressFromBytes, type ClientAddress } from '../core/client-address.ts'
 import { emptyRecord } from './admit-login.ts'
 import type { Draft } from './draft.ts'
@@ -34,7 +34,7 @@ export class Ledger {
    * Notes in the draft how the address at `key` stands at `nowMs`, and returns the change since it was told last, if any.
    * `toldBefore`: where decisions changed since the draft began, {@link told} of the address before them.
    */
-  settle(draft: Draft, key: Buffer, nowMs: number, user?: string, toldBefore?: number): TableChange | undefined {
+  settle(draft: Draft, key: Buffer, nowMs: number, login?: UserLogin, toldBefore?: number): TableChange | undefined {
     const { before, record } = draft.entry(key)
     const address = addressFromBytes(key)
     const told = toldBefore ?? this.told(address, before)
@@ -42,7 +42,7 @@ export class Ledger {
     const now = listingOf(address, verdict, this.#context().policy)
     const mustWrite = record !== before || told !== now || (toldBefore !== undefined && before !== undefined)
     if (mustWrite) draft.put(key, this.#noted(address, record, now))
-    return changeBetween(told, now, this.#explained(verdict, address, before, nowMs), address, nowMs, user)
+    return changeBetween(told, now, this.#explained(verdict, address, before, nowMs), address, nowMs, login)
   }
 
   /** Where the facts that ended were removed in this draft, the stored ones still say why. */
@@ -59,19 +59,20 @@ export class Ledger {
   }
 }
 
-/** The change from what was told to `now`; undefined where there is none. */
+/** The change from what was told to `now`, by `login` where one made it; undefined where there is none. */
 export function changeBetween(
   told: number,
   now: number,
   verdict: Verdict,
   address: ClientAddress,
   atMs: number,
-  user: string | undefined,
+  login?: UserLogin,
 ): TableChange | undefined {
   if (told === now) return undefined
   const kind = now === 0 ? 'ended' : told === 0 ? 'granted' : 'extended'
   const until = now > 0 ? { untilMs: now } : {}
-  return { kind, address, atMs, ...until, reason: verdict.reason, ...(user === undefined || now === 0 ? {} : { user }) }
+  const byWhom = login === undefined || now === 0 ? {} : { user: login.user, loginMs: login.lastMs }
+  return { kind, address, atMs, ...until, reason: verdict.reason, ...byWhom }
 }
 
 /** How a map lists the address: see the head of this file. */

@@ -149,12 +149,12 @@ export class LiveEntries {
     return this.#staticByKey.get(foldKey(key))?.value.toLowerCase()
   }
 
-  #infoWith({ address, user, atMs }: TableChange): string {
+  #infoWith({ address, user, atMs, loginMs = atMs }: TableChange): string {
     const lines = this.#live.get(address) ?? ''
     if (user === undefined || !this.#options.writeInfo) return lines
     const name = `\t${asBytes(infoUser(user))}\t`
     const others = lines.split('\n').filter((line) => line !== '' && !line.includes(name))
-    return others.map((line) => `${line}\n`).join('') + this.#infoLine(user, address, atMs)
+    return others.map((line) => `${line}\n`).join('') + this.#infoLine(user, address, loginMs)
   }
 
   #infoLine(user: string, address: ClientAddress, atMs: number): string {

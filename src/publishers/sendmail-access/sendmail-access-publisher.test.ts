@@ -248,6 +248,14 @@ describe('the sendmail access map', () => {
       expect((await read('.info')).split('\n').map((line) => line.split('\t')[1])).toEqual(['alice', 'bob', undefined])
     })
 
+    it('write the time of the login into access.info, not that of the reading', async () => {
+      const publisher = make()
+      await publisher.resync(all, signal)
+      const readLater = { ...change('granted', '192.0.2.1'), atMs: AT + 55_000, loginMs: AT }
+      await publisher.publish([readLater], all, signal)
+      expect(await read('.info')).toBe(`Mar  6 08:29:03\talice\t192.0.2.1\t${Math.floor(AT / 1000)}\n`)
+    })
+
     it('move the time of the replaced map on, twice, so that open sessions look again', async () => {
       const publisher = make()
       await publisher.resync(all, signal)
