@@ -41,4 +41,13 @@ describe('the reason told of an end', () => {
     const { changes } = await table.applyDecision({ kind: 'revoke', address, atMs: START_MS })
     expect(changes).toMatchObject([{ kind: 'ended', address, reason: 'revoked' }])
   })
+
+  it('is revoked after a flush', async () => {
+    expect((await table.flush()).changes).toMatchObject([{ kind: 'ended', address, reason: 'revoked' }])
+  })
+
+  it('is expired where a flush finds the time over that no sweep has told yet', async () => {
+    clock.set(START_MS + WINDOW_MS)
+    expect((await table.flush()).changes).toMatchObject([{ kind: 'ended', address, reason: 'expired' }])
+  })
 })

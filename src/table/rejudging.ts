@@ -2,7 +2,7 @@
 import type { DecisionStore } from '../admission/decisions.ts'
 import { type JudgeContext, judge } from '../admission/judge.ts'
 import { type AdmissionPolicy, AHEAD_MS } from '../admission/policy.ts'
-import type { TableChange } from '../core/authorization.ts'
+import type { TableChange, Verdict } from '../core/authorization.ts'
 import { addressFromBytes, addressToBytes, type ClientAddress } from '../core/client-address.ts'
 import { Draft } from './draft.ts'
 import { changeBetween, type Ledger, listingOf } from './ledger.ts'
@@ -57,9 +57,9 @@ export class Rejudging {
       for (const { record } of chunk) {
         const { address } = record
         newestMs = Math.max(newestMs, record.users[0]?.lastMs ?? -Infinity)
-        const verdict = judge(address, withoutLogins(record), context, atMs, true)
+        const verdict = flushed(record, context, atMs)
         const now = listingOf(address, verdict, context.policy)
-        const change = changeBetween(this.#ledger.told(address, record), now, verdict, address, atMs, undefined)
+        const change = changeBetween(this.#ledger.told(address, record), now, verdict, address, atMs)
         if (change !== undefined) changes.push(change)
       }
     })
@@ -123,7 +123,7 @@ export class Rejudging {
     return absent.flatMap((address, i) => {
       const verdict = judge(address, undefined, { policy, decisions: this.#decisions }, atMs, true)
       const now = listingOf(address, verdict, policy)
-      return changeBetween(told[i] as number, now, verdict, address, atMs, undefined) ?? []
+      return changeBetween(told[i] as number, now, verdict, address, atMs) ?? []
     })
   }
 
@@ -136,6 +136,14 @@ export class Rejudging {
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
+}
+
+/** The verdict once the record's logins are void: where nothing else is to say, they were revoked now, or closed already. */
+function flushed(record: StoredRecord, context: JudgeContext, atMs: number): Verdict {
+  const verdict = judge(record.address, withoutLogins(record), context, atMs, true)
+  if (verdict.reason !== 'unknown') return verdict
+  const before = judge(record.address, record, context, atMs, true)
+  return before.authorized ? { ...verdict, reason: 'revoked' } : before
 }
 
 function withoutLogins(record: StoredRecord): StoredRecord {
