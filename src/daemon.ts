@@ -32,6 +32,8 @@ import { ExpiryTimer } from './table/expiry-timer.ts'
 
 /** The host's own addresses come and go; they are asked for this often. */
 const NEVER_REFRESH_MS = 60_000
+/** The first publish is waited for this long, then reading begins beside it. */
+const FIRST_PUBLISH_MS = 10_000
 
 /**
  * Runs the daemon until `options.signal` aborts; resolves once everything is committed, published and closed.
@@ -80,8 +82,8 @@ class Daemon implements AsyncDisposable {
     for (const warning of this.#options.warnings) this.#events.notice(warning)
     const sources = await this.#sourceConfigs()
     await this.#openTable()
-    await this.#startPublisher()
     await this.#startResponders()
+    await this.#startPublisher()
     const target = new DaemonTarget(this.#view())
     const server = new ControlServer(target, control, (error) => this.#failed('control request failed', error))
     await server.start()
@@ -157,7 +159,11 @@ class Daemon implements AsyncDisposable {
     this.#parts.use(supervisor)
     this.#publisher.watch(() => supervisor.resync())
     supervisor.resync()
-    await supervisor.settled()
+    // What `access` holds by hand is taken over before the first new login is read; a makemap that hangs does not hold the logs up.
+    const waited = new Promise<void>((resolve) => {
+      this.#parts.defer(this.#clock.setTimer(FIRST_PUBLISH_MS, resolve))
+    })
+    await Promise.race([supervisor.settled(), waited])
   }
 
   async #startResponders(): Promise<void> {
