@@ -7,7 +7,7 @@ import { escapeForTerminal } from '../lib/escape.ts'
 import { LineClock } from '../parsers/line-time.ts'
 import { type InfoEntry, parseInfo } from '../publishers/sendmail-access/format.ts'
 import type { Configure } from './commands.ts'
-import { print, printJson } from './output.ts'
+import { counted, print, printJson } from './output.ts'
 import { withTarget } from './target.ts'
 
 const EXAMPLES = `
@@ -20,6 +20,8 @@ Examples:
   popauthd import access.info --timezone America/New_York`
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+const WHICH_FILE =
+  'name the access.info that the POPauthd of 2002 kept: it lies beside its access map, often /etc/mail/access.info'
 const LARGEST_FILE = 256 * 1024 * 1024
 /** So that a request of the most logins is never too long. */
 const LONGEST_USER = 256
@@ -38,9 +40,10 @@ export const importInfo: Configure = (command, context, act) => {
       act(async (file: string, options: { timezone: string; json?: boolean }) => {
         const { entries, refused: unreadable } = parseInfo(await readInfo(file))
         const logins = loginsOf(entries, options.timezone)
-        const undated = entries.length - logins.length
+        const notUnderstood = unreadable + entries.length - logins.length
+        if (logins.length === 0 && notUnderstood > 0) throw notAnInfo(file, notUnderstood)
         const answer = await withTarget(context, 'write', (target) => target.importLogins(logins))
-        const result = { ...answer, unreadable: unreadable + undated }
+        const result = { ...answer, unreadable: notUnderstood }
         await (options.json ? printJson(context, result) : print(context, resultText(result)))
       }),
     )
@@ -53,8 +56,22 @@ async function readInfo(file: string): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (error) {
     if (error instanceof PopauthdError) throw error
-    throw new PopauthdError(`cannot read ${file}: ${reasonOf(error)}`, { cause: error })
+    const mend = MENDS[String((error as NodeJS.ErrnoException).code)]
+    throw new PopauthdError(`cannot read ${file}: ${reasonOf(error)}`, { cause: error, ...(mend && { mend }) })
   }
+}
+
+/** What to do where the file cannot be read, by the code of the system. */
+const MENDS: Readonly<Record<string, string>> = {
+  ENOENT: WHICH_FILE,
+  EISDIR: WHICH_FILE,
+  EACCES: 'run it as a user who may read the file',
+}
+
+function notAnInfo(file: string, lines: number): PopauthdError {
+  const none = lines === 1 ? 'its one line is not' : `none of its ${lines} lines is`
+  const why = `${none} "date <tab> user <tab> address <tab> Unix time"`
+  return new PopauthdError(`cannot import ${file}: it is not an access.info: ${why}`, { mend: WHICH_FILE })
 }
 
 /**
@@ -91,5 +108,5 @@ function resultText({ admitted, stale, refused, unreadable }: ImportAnswer & { u
     .slice(0, MOST_TOLD)
     .map(({ user, address, detail }) => `refused: ${escapeForTerminal(`${address} (${user}): ${detail}`)}\n`)
   const more = refused.length > MOST_TOLD ? `refused: ${refused.length - MOST_TOLD} more\n` : ''
-  return `${admitted} taken over, ${stale} too old, ${refused.length} refused, ${unreadable} lines not understood\n${told.join('')}${more}`
+  return `${admitted} taken over, ${stale} too old, ${refused.length} refused, ${counted(unreadable, 'line')} not understood\n${told.join('')}${more}`
 }

@@ -94,6 +94,20 @@ describe('import', () => {
     expect(await mapped()).toEqual(['connect:198.51.100.7 RELAY'])
   })
 
+  it('says what is no access.info, and which file is', async () => {
+    const { code, stdout, stderr } = await importLogins('\u007fELF\u0000\u0001\n', 'two\n')
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
+    expect(stderr).toMatch(
+      /^popauthd: cannot import \S+: it is not an access\.info: none of its 2 lines is .*\n {2}name /,
+    )
+    const missing = await popauthd(['import', join(home, 'none')])
+    expect(missing.code).toBe(3)
+    expect(missing.stderr).toMatch(/cannot read \S+none: no such file or directory\n {2}name the access\.info/)
+    expect((await importLogins()).stdout).toBe('0 taken over, 0 too old, 0 refused, 0 lines not understood\n')
+    const one = await importLogins('two\n', infoLine('alice', '198.51.100.7', NOW_MS))
+    expect(one.stdout).toBe('1 taken over, 0 too old, 0 refused, 1 line not understood\n')
+  })
+
   it('changes nothing the second time, and tells what was refused', async () => {
     const lines = ['alice', 'bob', 'carol'].map((user) => infoLine(user, '198.51.100.7', NOW_MS))
     const first = await importLogins(...lines)

@@ -4,7 +4,7 @@ import { escapeForTerminal } from '../lib/escape.ts'
 import { countLineEnds } from '../parsers/byte-search.ts'
 import type { LinePlace, RejectedLine, ScanHandler } from '../parsers/scanner.ts'
 import type { CliContext } from './context.ts'
-import { jsonText, localTime, print } from './output.ts'
+import { counted, jsonText, localTime, print } from './output.ts'
 
 /** Characters that are gathered before they are written; on a terminal each chunk's lines are shown at once. */
 const WRITE_SIZE = 256 * 1024
@@ -112,13 +112,12 @@ export class LoginPrinter implements ScanHandler {
 
   /** One line about all that was read. */
   summary(files: number, failed: number): string {
-    const count = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`
-    const logins = count(this.#logins, 'login', 'logins')
-    const lines = count(this.#allLines + this.#lines, 'line', 'lines')
-    const unread = failed === 0 ? '' : `, ${count(failed, 'file', 'files')} not read`
-    const first = `${logins} in ${lines} of ${count(files, 'file', 'files')}${unread}\n`
+    const logins = counted(this.#logins, 'login')
+    const lines = counted(this.#allLines + this.#lines, 'line')
+    const unread = failed === 0 ? '' : `, ${counted(failed, 'file')} not read`
+    const first = `${logins} in ${lines} of ${counted(files, 'file')}${unread}\n`
     if (this.#rejected === 0) return first
-    const what = count(this.#rejected, 'line looks like a login but is none', 'lines look like logins but are none')
+    const what = counted(this.#rejected, 'line looks like a login but is none', 'lines look like logins but are none')
     return `${first}${what}; popauthd explain LINE says why\n`
   }
 }
