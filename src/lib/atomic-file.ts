@@ -1,6 +1,7 @@
 /** Replaces a small file as a whole: after a crash at any instant the old or the new content is there, never a mixture. */
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { giveToOwnerOf } from './directory-owner.ts'
 
 /**
  * Writes `text` beside `path`, syncs it, renames it over `path` and syncs the directory; resolves once all of it is on disk.
@@ -26,17 +27,12 @@ async function writeSynced(path: string, text: string, mode: number): Promise<vo
   const file = await open(path, 'wx', mode)
   try {
     await file.chmod(mode)
-    if (process.geteuid?.() === 0) await giveToOwner(file, dirname(path))
+    giveToOwnerOf(dirname(path), file.fd)
     await file.writeFile(text)
     await file.sync()
   } finally {
     await file.close()
   }
-}
-
-async function giveToOwner(file: FileHandle, directory: string): Promise<void> {
-  const { uid, gid } = await stat(directory)
-  if (uid !== 0) await file.chown(uid, gid)
 }
 
 /** Makes renames and new names in a directory last through a power failure. */

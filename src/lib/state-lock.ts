@@ -3,6 +3,7 @@ import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync 
 import { join } from 'node:path'
 import { tryLock } from 'fs-native-extensions'
 import { reasonOf, TableError } from '../errors.ts'
+import { createForOwner } from './directory-owner.ts'
 
 const LOCK_FILE = 'popauthd.lock'
 
@@ -39,12 +40,21 @@ export function takeStateLock(directory: string): StateLock {
 
 function openLockFile(path: string): number {
   try {
-    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o640)
+    return newOrPresent(path)
   } catch (error) {
     throw new TableError(`cannot open ${path}: ${reasonOf(error)}`, {
       mend: 'run it as root or as the user that popauthd runs as; directory and files must belong to that user, and there must be room',
       cause: error,
     })
+  }
+}
+
+function newOrPresent(path: string): number {
+  try {
+    return createForOwner(path, 0o640)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
   }
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chownSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -73,6 +73,23 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const one of opened.splice(0)) await one[Symbol.asyncDispose]().catch(() => {})
   rmSync(directory, { recursive: true, force: true })
+})
+
+describe.runIf(process.geteuid?.() === 0)('a new table that root makes in the directory of another user', () => {
+  it('belongs to that user with all its files, and opens again', async () => {
+    await table[Symbol.asyncDispose]()
+    rmSync(directory, { recursive: true })
+    directory = mkdtempSync(join(tmpdir(), 'popauthd-table-'))
+    chownSync(directory, 65_534, 65_534)
+    table = await openTable()
+    await table.commit({ logins: [login('bob', '192.0.2.1', START)] })
+    await table.applyDecision({ kind: 'allow', atMs: START, address: ip('192.0.2.2') })
+    const names = readdirSync(directory).sort()
+    expect(names).toEqual(['decisions.json', 'popauthd.lock', 'table.mdb', 'table.mdb-lock'])
+    expect(names.map((name) => statSync(join(directory, name)).uid)).toEqual(names.map(() => 65_534))
+    await reopen()
+    expect(table.lookup(ip('192.0.2.1')).authorized).toBe(true)
+  })
 })
 
 describe('a login', () => {

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { reasonOf, TableError } from '../errors.ts'
+import { reserveForOwner } from '../lib/directory-owner.ts'
 import { probeTable } from './probe.ts'
 import { decodeRecord, type EncodedRecord, encodeRecord, MEND_DAMAGED, type StoredRecord } from './record.ts'
 import { FileRoom, fillTo } from './room.ts'
@@ -271,6 +272,7 @@ function indexKey({ atMs, key }: IndexEntry): Buffer {
 /** Takes the room that opening needs, of LMDB's lock file too: on a full disk a hole in it would kill the process when it is first touched. */
 function prepareFiles(path: string, usedBytes: number | undefined): void {
   const lockPath = `${path}-lock`
+  if (!existsSync(lockPath)) reserveForOwner(lockPath, 0o640)
   const hasLock = existsSync(lockPath) && statSync(lockPath).size >= 8192
   if (!hasLock) writeFileSync(lockPath, Buffer.alloc(LOCK_FILE_BYTES), { mode: 0o640 })
   if (usedBytes !== undefined) {
@@ -283,6 +285,7 @@ function prepareFiles(path: string, usedBytes: number | undefined): void {
   } finally {
     rmSync(trialPath, { force: true })
   }
+  reserveForOwner(path, 0o640)
 }
 
 /** lmdb gives errno numbers as codes, and appends to its messages what only its authors can use. */
