@@ -3,10 +3,21 @@ import { type FileHandle, open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { reasonOf, SourceError } from '../errors.ts'
+import { shellPath } from '../lib/escape.ts'
 import { allocateSearchable } from '../parsers/byte-search.ts'
 
 const LF = 10
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b])
+/** How other compressed files begin, and what unpacks them: the xz file format, section 2.1.1; bzip2; RFC 8878, section 3.1.1. */
+const PACKED: readonly { name: string; unpack: string; magic: RegExp }[] = [
+  { name: 'xz', unpack: 'xzcat', magic: /^\xfd7zXZ\0/ },
+  { name: 'bzip2', unpack: 'bzcat', magic: /^BZh[1-9](?:1AY&|\x17rE)/ },
+  { name: 'zstd', unpack: 'zstdcat', magic: /^(?:\x28\xb5\x2f\xfd)/ },
+]
+/** Bytes that tell how a log is packed. */
+const MAGIC_BYTES = 8
+/** Bytes that tell whether a log looks like one. */
+const HEAD_BYTES = 4096
 /** Bytes read at a time. */
 const READ_BYTES = 2 * 1024 * 1024
 /** Longest line that is kept together; what is longer is left out whole, as no server writes such lines. */
@@ -27,8 +38,8 @@ export interface OpenLog extends AsyncDisposable {
   readonly size: number | undefined
   /** Unix milliseconds of the newest line it can hold: the file's modification time; undefined for a pipe. */
   readonly modifiedMs: number | undefined
-  /** @throws {SourceError} where reading or unpacking fails midway */
-  chunks(): AsyncIterable<LogChunk>
+  /** Calls `onBinary` before the first chunk where the log does not look like one. @throws {SourceError} where reading or unpacking fails midway */
+  chunks(onBinary?: () => void): AsyncIterable<LogChunk>
 }
 
 /** Opens a log file. @throws {SourceError} */
@@ -49,15 +60,16 @@ export async function openLogFile(path: string): Promise<OpenLog> {
 }
 
 async function logOf(handle: FileHandle, path: string, size?: number, modifiedMs?: number): Promise<OpenLog> {
-  const start = Buffer.alloc(2)
   const seekable = size !== undefined
-  const isGzip = seekable && (await handle.read(start, 0, 2, 0)).bytesRead === 2 && start.equals(GZIP_MAGIC)
-  const chunks = async function* () {
+  const start = Buffer.alloc(MAGIC_BYTES)
+  if (seekable) await handle.read(start, 0, MAGIC_BYTES, 0)
+  refusePacked(start, path)
+  const chunks = async function* (onBinary = () => {}) {
     try {
-      if (!seekable) yield* streamChunks(handle.createReadStream({ autoClose: false }))
-      else if (isGzip)
-        yield* gzipChunks(handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024, start: 0 }))
-      else yield* plainChunks(handle)
+      if (!seekable) yield* streamChunks(handle.createReadStream({ autoClose: false }), path, onBinary)
+      else if (isGzip(start))
+        yield* gzipChunks(handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024, start: 0 }), onBinary)
+      else yield* plainChunks(handle, onBinary)
     } catch (error) {
       throw cannotRead(path, error)
     }
@@ -67,9 +79,9 @@ async function logOf(handle: FileHandle, path: string, size?: number, modifiedMs
 
 /** Standard input, or any other stream, as a log. */
 export function streamLog(stream: Readable): OpenLog {
-  const chunks = async function* () {
+  const chunks = async function* (onBinary = () => {}) {
     try {
-      yield* streamChunks(stream)
+      yield* streamChunks(stream, undefined, onBinary)
     } catch (error) {
       throw cannotRead('standard input', error)
     }
@@ -77,7 +89,29 @@ export function streamLog(stream: Readable): OpenLog {
   return { size: undefined, modifiedMs: undefined, chunks, [Symbol.asyncDispose]: async () => void stream.destroy() }
 }
 
+function isGzip(start: Buffer): boolean {
+  return start.subarray(0, 2).equals(GZIP_MAGIC)
+}
+
+/** @throws {SourceError} where `start` is the beginning of a file that is packed in another way than gzip. No `path`: standard input */
+function refusePacked(start: Buffer, path: string | undefined): void {
+  const packed = PACKED.find(({ magic }) => magic.test(start.toString('latin1')))
+  if (packed === undefined) return
+  const { name, unpack } = packed
+  const mend =
+    path === undefined
+      ? `unpack it first: ${unpack} | popauthd scan -`
+      : `${unpack} ${shellPath(path)} | popauthd scan -`
+  throw new SourceError(`cannot read ${path ?? 'standard input'}: it is compressed with ${name}`, { mend })
+}
+
+/** True where there are zero bytes in the first 4 KiB: text has none. */
+function looksBinary(start: Buffer): boolean {
+  return start.subarray(0, HEAD_BYTES).includes(0)
+}
+
 function cannotRead(path: string, error: unknown): SourceError {
+  if (error instanceof SourceError) return error
   const code = (error as NodeJS.ErrnoException).code
   const packed = code?.startsWith('Z_')
   const why = packed ? `the compressed data is damaged or cut off (${(error as Error).message})` : reasonOf(error)
@@ -92,7 +126,7 @@ function cannotRead(path: string, error: unknown): SourceError {
  * Two buffers take turns: while one is scanned, the other is filled. Each has room in front for the part of a line that
  * the one before it left over.
  */
-async function* plainChunks(handle: FileHandle): AsyncGenerator<LogChunk> {
+async function* plainChunks(handle: FileHandle, onBinary: () => void): AsyncGenerator<LogChunk> {
   const lines = new LineCutter()
   const buffers = [0, 1].map(() => allocateSearchable(MAX_LINE_BYTES + READ_BYTES + 1))
   const fill = (turn: number, at: number) => handle.read(buffers[turn & 1] as Buffer, MAX_LINE_BYTES, READ_BYTES, at)
@@ -101,6 +135,8 @@ async function* plainChunks(handle: FileHandle): AsyncGenerator<LogChunk> {
   for (let turn = 0; ; turn++) {
     const { bytesRead } = await pending
     if (bytesRead === 0) break
+    if (turn === 0 && looksBinary((buffers[0] as Buffer).subarray(MAX_LINE_BYTES, MAX_LINE_BYTES + bytesRead)))
+      onBinary()
     readBytes += bytesRead
     pending = fill(turn + 1, readBytes)
     pending.catch(() => {}) // it is awaited in the next turn, unless the reader leaves before
@@ -110,23 +146,28 @@ async function* plainChunks(handle: FileHandle): AsyncGenerator<LogChunk> {
   yield { ...lines.rest(), readBytes }
 }
 
-async function* streamChunks(stream: Readable): AsyncGenerator<LogChunk> {
+async function* streamChunks(
+  stream: Readable,
+  path: string | undefined,
+  onBinary: () => void,
+): AsyncGenerator<LogChunk> {
   let start: Buffer = Buffer.alloc(0)
   const parts = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-  while (start.length < 2) {
+  while (start.length < MAGIC_BYTES) {
     const part = await parts.next()
     if (part.done) break
     start = Buffer.concat([start, part.value])
   }
+  refusePacked(start, path)
   const whole = async function* () {
     yield start
     for (let part = await parts.next(); !part.done; part = await parts.next()) yield part.value
   }
-  if (start.subarray(0, 2).equals(GZIP_MAGIC)) yield* gzipChunks(whole())
-  else yield* cutChunks(whole(), () => 0)
+  if (isGzip(start)) yield* gzipChunks(whole(), onBinary)
+  else yield* cutChunks(whole(), () => 0, onBinary)
 }
 
-async function* gzipChunks(packed: AsyncIterable<Buffer>): AsyncGenerator<LogChunk> {
+async function* gzipChunks(packed: AsyncIterable<Buffer>, onBinary: () => void): AsyncGenerator<LogChunk> {
   const { pipeline } = await import('node:stream')
   let packedBytes = 0
   const counted = async function* () {
@@ -137,13 +178,18 @@ async function* gzipChunks(packed: AsyncIterable<Buffer>): AsyncGenerator<LogChu
   }
   const gunzip = createGunzip({ chunkSize: 256 * 1024 })
   pipeline(counted, gunzip, () => {}) // an error reaches the reader of gunzip
-  yield* cutChunks(gunzip, () => packedBytes)
+  yield* cutChunks(gunzip, () => packedBytes, onBinary)
 }
 
-async function* cutChunks(parts: AsyncIterable<Buffer>, readBytes: () => number): AsyncGenerator<LogChunk> {
+async function* cutChunks(
+  parts: AsyncIterable<Buffer>,
+  readBytes: () => number,
+  onBinary: () => void,
+): AsyncGenerator<LogChunk> {
   const lines = new LineCutter()
   let total = 0
   for await (const part of parts) {
+    if (total === 0 && looksBinary(part)) onBinary()
     total += part.length
     const buffer = Buffer.allocUnsafe(MAX_LINE_BYTES + part.length)
     part.copy(buffer, MAX_LINE_BYTES)

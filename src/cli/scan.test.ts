@@ -147,6 +147,38 @@ describe('scan', () => {
     expect(stderr).toMatch(/of 1 file, 3 files not read\n$/)
   })
 
+  it('names what unpacks a file that it cannot, and goes on', async () => {
+    const magic = { xz: 'fd377a585a000004', bz2: '425a683931415926535900', zst: '28b52ffd2404' }
+    const files = Object.entries(magic).map(([end, hex]) => logFile(`it's.${end}`, Buffer.from(hex, 'hex')))
+    const { code, stdout, stderr } = await callCli(['scan', ...files, logFile('k.log', `${login('alice')}\n`)])
+    expect(code).toBe(3)
+    expect(stdout).toContain('alice')
+    const quoted = (end: string) => `'${join(directory, `it'\\''s.${end}`)}' | popauthd scan -\n`
+    expect(stderr).toContain(`cannot read ${files[0]}: it is compressed with xz\n  xzcat ${quoted('xz')}`)
+    expect(stderr).toContain(`it is compressed with bzip2\n  bzcat ${quoted('bz2')}`)
+    expect(stderr).toContain(`it is compressed with zstd\n  zstdcat ${quoted('zst')}`)
+    expect(stderr).toMatch(/of 1 file, 3 files not read\n$/)
+    const piped = await callCli(['scan', '-'], { stdin: Buffer.from(magic.xz, 'hex') })
+    expect(piped).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/standard input: it is compressed with xz\n/),
+    })
+  })
+
+  it('says what does not look like a log, and reads it all the same', async () => {
+    const text = `\u0000\u0001\n${login('alice')}\n`
+    const files = [logFile('l.bin', text), logFile('l.gz', gzipSync(text)), logFile('l.log', `${login('bob')}\n`)]
+    const { code, stdout, stderr } = await callCli(['scan', ...files])
+    expect(code).toBe(0)
+    expect(stdout.match(/alice|bob/g)).toEqual(['alice', 'alice', 'bob'])
+    expect(stderr.match(/\S+ does not look like a log/g)).toEqual(
+      files.slice(0, 2).map((file) => `${file} does not look like a log`),
+    )
+    expect((await callCli(['scan', '-'], { stdin: text })).stderr).toMatch(
+      /^popauthd: standard input does not look like a log: /,
+    )
+  })
+
   it('stops quietly once nobody reads', async () => {
     const path = logFile('j.log', `${login('alice')}\n`)
     const { code, stdout, stderr } = await callCli(['scan', '--json', path], { outputClosed: AbortSignal.abort() })

@@ -1,5 +1,6 @@
 /** `popauthd scan`: prints the logins in log files. Loads nothing of the daemon, so that it starts at once. */
 import { type PopauthdError, SourceError, UsageError } from '../errors.ts'
+import { escapeForTerminal } from '../lib/escape.ts'
 import { selectParsers } from '../parsers/index.ts'
 import { LoginScanner } from '../parsers/scanner.ts'
 import type { Configure } from './commands.ts'
@@ -91,7 +92,12 @@ async function scanLog(
 ): Promise<void> {
   const newestMs = log.modifiedMs ?? context.clock.now()
   printer.startFile(file)
-  for await (const { bytes, skippedLines, readBytes } of log.chunks()) {
+  const onBinary = () => {
+    progress?.clear()
+    const name = file === '-' ? 'standard input' : escapeForTerminal(file)
+    context.stderr.write(`popauthd: ${name} does not look like a log: there are zero bytes at its beginning\n`)
+  }
+  for await (const { bytes, skippedLines, readBytes } of log.chunks(onBinary)) {
     printer.startChunk(bytes, skippedLines)
     scanner.scan(bytes, { format: 'any', newestMs }, printer)
     printer.endChunk()

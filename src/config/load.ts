@@ -1,6 +1,7 @@
 /** The configuration: file, then environment, then command line, each overriding the one before; validated as a whole. */
 import { existsSync } from 'node:fs'
 import { UsageError } from '../errors.ts'
+import { shellPath } from '../lib/escape.ts'
 import type { Config } from './config.ts'
 import { CONFIG_VARIABLE, fromEnvironment } from './environment.ts'
 import { type Effect, type OptionPath, optionPaths, options, type Values } from './options.ts'
@@ -86,13 +87,8 @@ function failure(file: string | undefined, problems: readonly Problem[]): UsageE
   const count = lines.length === 1 ? '1 problem' : `${lines.length} problems`
   const title = `cannot use the configuration${file === undefined ? '' : ` ${file}`}: ${count}`
   return new UsageError([title, ...lines.map((line) => `  ${line}`)].join('\n'), {
-    mend: `correct it, then try \`popauthd config check${file === undefined ? '' : ` ${shellWord(file)}`}\``,
+    mend: `correct it, then try \`popauthd config check${file === undefined ? '' : ` ${shellPath(file)}`}\``,
   })
-}
-
-/** `text` as one word of a shell. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** By line and column; what has none (variables, command line) comes last, in the order of the options. */

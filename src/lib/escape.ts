@@ -32,3 +32,9 @@ function codesOf(character: string): number[] {
 function hex(code: number, digits: number): string {
   return code.toString(16).padStart(digits, '0')
 }
+
+/** The path of a file as one word of a shell command that people are told to type; never taken for an option. */
+export function shellPath(path: string): string {
+  const text = path.startsWith('-') ? `./${path}` : path
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
