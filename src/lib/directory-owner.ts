@@ -2,6 +2,12 @@
 import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
+/** Ids of a user and a group. */
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
 const NEW_FILE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
 /**
@@ -40,8 +46,8 @@ export function reserveForOwner(path: string, mode: number): void {
   if (otherOwnerOf(dirname(path)) !== undefined) closeSync(createForOwner(path, mode))
 }
 
-/** Owner and group of the directory, where this process is root and the directory is not root's. */
-function otherOwnerOf(directory: string): { uid: number; gid: number } | undefined {
+/** Owner and group of the directory, where this process is root and the directory is not root's. @throws the system's error */
+export function otherOwnerOf(directory: string): Owner | undefined {
   if (process.geteuid?.() !== 0) return undefined
   const { uid, gid } = statSync(directory)
   return uid === 0 ? undefined : { uid, gid }

@@ -8,8 +8,9 @@ import type { SendmailAccessConfig } from '../../config/config.ts'
 import { PublishError, UsageError } from '../../errors.ts'
 import { syncDirectory } from '../../lib/atomic-file.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { type Owner, otherOwnerOf } from '../../lib/directory-owner.ts'
 import { type FileIdentity, identityOf } from './file-identity.ts'
-import { cannotWrite, keepRights, realTarget } from './replace-file.ts'
+import { cannotWrite, keepRights, ORDINARY_MAP_MODE, realTarget } from './replace-file.ts'
 import { runTool } from './run-tool.ts'
 
 const SUFFIXES: Readonly<Record<string, string>> = { hash: '.db', btree: '.db', cdb: '.cdb' }
@@ -47,6 +48,8 @@ export class MapFile {
   #left: FileIdentity | undefined
   #olds: OldMap[] = []
   #oldNumber = 0
+  /** See {@link newMapMode}. */
+  #newMode = newMapMode()
   #cancelTouch: (() => void) | undefined
 
   /** @throws {UsageError} for a type whose maps cannot be replaced in one step (dbm keeps two files) */
@@ -81,10 +84,23 @@ export class MapFile {
 
   /** Builds the whole map beside the present one from the text file at `textPath`. @throws {PublishError} */
   async build(textPath: string, signal: AbortSignal): Promise<void> {
+    this.#newMode = newMapMode()
+    try {
+      await this.#build(textPath, signal)
+    } catch (error) {
+      // Root's makemap makes no map in the directory of an ordinary user (exit 73); that user's own makemap does.
+      const owner = this.inPlace || signal.aborted ? undefined : otherOwnerOf(dirname(await realTarget(this.path)))
+      if (owner === undefined) throw error
+      await this.#build(textPath, signal, owner)
+      this.#newMode = ORDINARY_MAP_MODE
+    }
+  }
+
+  async #build(textPath: string, signal: AbortSignal, as?: Owner): Promise<void> {
     const text = await open(textPath, 'r')
     try {
       if (!this.inPlace) await unlink(await this.#staged()).catch(() => {})
-      await runTool(await this.#command(this.#settings.makemapCommand), text.fd, signal)
+      await runTool(await this.#command(this.#settings.makemapCommand), text.fd, signal, as)
     } finally {
       await text.close()
     }
@@ -126,9 +142,9 @@ export class MapFile {
   async #replace(target: string, old: FileHandle | undefined): Promise<void> {
     const staged = await this.#staged()
     try {
-      const file = await open(staged, 'r')
+      const file = await open(staged, constants.O_RDONLY | constants.O_NOFOLLOW)
       try {
-        await keepRights(file, target, newMapMode())
+        await keepRights(file, target, this.#newMode)
         await file.sync()
       } finally {
         await file.close()
@@ -223,5 +239,5 @@ async function moveTimeOn(file: FileHandle, nowMs: number): Promise<void> {
 
 // Root's makemap gives a new map to sendmail's TrustedUser; any other user's must be readable by everybody, or sendmail refuses it.
 function newMapMode(): number | undefined {
-  return process.getuid?.() === 0 ? undefined : 0o644
+  return process.getuid?.() === 0 ? undefined : ORDINARY_MAP_MODE
 }

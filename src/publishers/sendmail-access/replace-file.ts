@@ -3,8 +3,11 @@ import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/p
 import { dirname } from 'node:path'
 import { PublishError, reasonOf } from '../../errors.ts'
 import { syncDirectory } from '../../lib/atomic-file.ts'
+import { giveToOwnerOf } from '../../lib/directory-owner.ts'
 
 const STAGED = '.popauthd-new'
+/** sendmail refuses a map of an ordinary user that not everybody may read. */
+export const ORDINARY_MAP_MODE = 0o644
 
 /** A file written beside its target, not yet in force. */
 export interface StagedFile {
@@ -71,11 +74,15 @@ export async function realTarget(path: string): Promise<string> {
   }
 }
 
-/** Gives `file` owner, group and mode of `target`, or `newFileMode` (undefined: as it is) where there is no target. @throws {PublishError} */
+/**
+ * Gives `file` owner, group and mode of `target`. Where there is no target it gets `newFileMode` (undefined: a map that root's makemap made),
+ * and what root made in a directory of another user's becomes that user's, as if the daemon had made it. @throws {PublishError}
+ */
 export async function keepRights(file: FileHandle, target: string, newFileMode: number | undefined): Promise<void> {
   const old = await stat(target).catch(() => undefined)
   if (old === undefined) {
-    if (newFileMode !== undefined) await file.chmod(newFileMode)
+    const mode = giveToOwnerOf(dirname(target), file.fd) ? (newFileMode ?? ORDINARY_MAP_MODE) : newFileMode
+    if (mode !== undefined) await file.chmod(mode)
     return
   }
   const now = await file.stat()

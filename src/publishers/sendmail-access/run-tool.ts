@@ -1,6 +1,7 @@
 /** Runs makemap or editmap: no shell, a small environment, a time limit, and its own words when it fails. */
 import { spawn } from 'node:child_process'
 import { PublishError, reasonOf } from '../../errors.ts'
+import type { Owner } from '../../lib/directory-owner.ts'
 import { escapeForTerminal } from '../../lib/escape.ts'
 
 const TIMEOUT_MS = 120_000
@@ -9,12 +10,17 @@ const MOST_STDERR = 2000
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin', LC_ALL: 'C' }
 
 /**
- * Runs `command` (program, then arguments) with `input` on its standard input (text, or the descriptor of a file) and resolves once it
- * ended with status 0.
+ * Runs `command` (program, then arguments) with `input` on its standard input (text, or the descriptor of a file), with the rights of `as`
+ * where given (root only), and resolves once it ended with status 0.
  * @throws {PublishError} retryable, with what the program said, where it cannot be started, fails, is killed or takes too long
  */
-export async function runTool(command: readonly string[], input: string | number, signal: AbortSignal): Promise<void> {
-  const { status, said } = await finish(command, input, signal)
+export async function runTool(
+  command: readonly string[],
+  input: string | number,
+  signal: AbortSignal,
+  as?: Owner,
+): Promise<void> {
+  const { status, said } = await finish(command, input, signal, as)
   if (status === 0) return
   const words = said === '' ? '' : `: ${said}`
   throw new PublishError(`${command.slice(0, 4).join(' ')} failed (${status})${words}`, {
@@ -27,6 +33,7 @@ function finish(
   command: readonly string[],
   input: string | number,
   signal: AbortSignal,
+  as: Owner | undefined,
 ): Promise<{ status: number | string; said: string }> {
   const [program = '', ...args] = command
   return new Promise((resolve, reject) => {
@@ -36,6 +43,7 @@ function finish(
       env: ENVIRONMENT,
       signal,
       timeout: TIMEOUT_MS,
+      ...(as === undefined ? {} : { uid: as.uid, gid: as.gid }),
     })
     let said = ''
     child.stderr?.on('data', (chunk: Buffer) => {

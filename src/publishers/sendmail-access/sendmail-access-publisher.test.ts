@@ -159,6 +159,27 @@ describe('the sendmail access map', () => {
       expect((await stat(join(home, 'state', 'sendmail'))).mode & 0o7777).toBe(0o755)
     })
 
+    it.runIf(process.getuid?.() === 0)(
+      'made by root belong to the owner of the directory, the map readable by everybody',
+      async () => {
+        await mkdir(join(home, 'state'))
+        await chmod(home, 0o755)
+        for (const name of ['state', 'mail']) await chown(join(home, name), 4321, 1234)
+        const below = join(home, 'state', 'sendmail')
+        for (const directory of [below, join(home, 'mail')]) {
+          table.set('192.0.2.1', ['alice'])
+          const publisher = make({ path: join(directory, 'access') })
+          await publisher.resync(all, signal)
+          for (const name of ['.', ...(await readdir(directory))]) {
+            expect([name, await stat(join(directory, name))]).toMatchObject([name, { uid: 4321, gid: 1234 }])
+          }
+          expect((await stat(join(directory, 'access.db'))).mode & 0o777).toBe(0o644)
+          await publisher.publish([change('granted', '192.0.2.2')], all, signal)
+          expect(await stat(join(directory, 'access.db'))).toMatchObject({ uid: 4321, gid: 1234 })
+        }
+      },
+    )
+
     it('are not needed to know the vetoes', async () => {
       await writeFile(`${path}.static`, '192.0.2 REJECT\n')
       const publisher = make()

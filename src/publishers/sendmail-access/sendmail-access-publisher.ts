@@ -2,7 +2,8 @@
  * Keeps a sendmail access map in step, as the POPauthd of 2002 did: `access` = access.static + live entries, access.info beside it, and the
  * map itself by makemap. Manuals: makemap(8), cf/README "access_db". What sendmail sees at which moment: docs/sendmail-findings.md.
  */
-import { access, chmod, mkdir } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { SendmailAccessConfig } from '../../config/config.ts'
 import type { AccessEntry } from '../../core/access-text.ts'
@@ -10,6 +11,7 @@ import type { Authorization, TableChange } from '../../core/authorization.ts'
 import type { ClientAddress, Network } from '../../core/client-address.ts'
 import type { StaticEntries } from '../../core/static-entries.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { giveToOwnerOf } from '../../lib/directory-owner.ts'
 import type { Publisher } from '../publisher.ts'
 import { relayLine, renderAccess } from './access-text-file.ts'
 import { identityOf } from './file-identity.ts'
@@ -158,7 +160,9 @@ export class SendmailAccessPublisher implements Publisher {
   // sendmail must be able to pass it, and refuses one that its group or others may write to.
   async #makeDirectory(directory: string): Promise<void> {
     const isOwn = directory.startsWith(`${this.#options.stateDirectory}/`)
-    if (isOwn && (await mkdir(directory, { recursive: true })) !== undefined) await chmod(directory, 0o755)
+    if (isOwn && (await mkdir(directory, { recursive: true })) !== undefined) {
+      await openToSendmail(directory, this.#options.stateDirectory)
+    }
     await access(directory)
   }
 
@@ -218,5 +222,15 @@ export class SendmailAccessPublisher implements Publisher {
     this.#watch?.close()
     this.#watch = undefined
     await this.#map.close()
+  }
+}
+
+async function openToSendmail(directory: string, stateDirectory: string): Promise<void> {
+  const made = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    await made.chmod(0o755)
+    giveToOwnerOf(stateDirectory, made.fd)
+  } finally {
+    await made.close()
   }
 }
