@@ -55,6 +55,53 @@ describe('explain', () => {
   })
 })
 
+describe('explain of the lines of popa3d', () => {
+  const connection = 'Nov 22 10:13:58 mx1 popa3d[335]: Session from 198.51.100.7'
+  const passed = 'Nov 22 10:13:58 mx1 popa3d[335]: Authentication passed for alice'
+
+  it('joins them where both come by standard input', async () => {
+    const { code, stdout } = await callCli(['explain'], { stdin: `${connection}\n${passed}\n` })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/the second of two lines: with the earlier one of the same process, a successful login\n/)
+    expect(stdout).toMatch(/address +198\.51\.100\.7\n[\s\S]*where it stands in the line:\n/)
+    const json = await callCli(['explain', '--json'], { stdin: `${connection}\n${passed}\n` })
+    expect(JSON.parse(json.stdout.split('\n')[1] ?? '')).toMatchObject({
+      outcome: 'login_without_address',
+      login: { user: 'alice', ip: '198.51.100.7', server: 'popa3d' },
+    })
+  })
+
+  it.each([
+    ['a connection alone', [connection]],
+    ['a connection after the login', [passed, connection]],
+    ['another process', [connection, passed.replace('335', '336')]],
+    ['a login, then a connection alone', [connection, passed, connection]],
+  ])('is no login: %s', async (_, lines) => {
+    expect((await callCli(['explain'], { stdin: lines.join('\n') })).code).toBe(1)
+  })
+
+  it('says why nothing comes of a line, where others speak against it', async () => {
+    expect((await callCli(['explain', passed])).stdout).toMatch(/no login comes of it: no line of the connection/)
+    const elsewhere = `${passed} -- [203.0.113.9]`
+    const { code, stdout } = await callCli(['explain', '--json'], { stdin: `${connection}\n${elsewhere}\n` })
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout.split('\n')[1] ?? '')).toMatchObject({
+      login: null,
+      reason: 'its process has a connection from another address',
+    })
+  })
+})
+
+it('says that it reads from the terminal, where nothing is piped', async () => {
+  const asked = await callCli(['explain'], { stdin: `${LOGIN}\n`, isTTY: true })
+  expect(asked).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(/^popauthd: reading log lines .*Ctrl-D ends\n$/),
+  })
+  expect((await callCli(['explain', LOGIN], { isTTY: true })).stderr).toBe('')
+  expect((await callCli(['explain'], { stdin: `${LOGIN}\n` })).stderr).toBe('')
+})
+
 describe('formats', () => {
   it('lists every parser with its literals and a sample that explain takes', async () => {
     const { code, stdout } = await callCli(['formats', '--json'])

@@ -1,7 +1,8 @@
 /** `popauthd explain`: which parser takes a log line and what each field is, or where the closest one failed. */
 import { createInterface } from 'node:readline'
+import type { Login } from '../core/login.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
-import { type Colors, colorsFor } from '../lib/terminal.ts'
+import { type Colors, colorsFor, type TerminalLike } from '../lib/terminal.ts'
 import { parsers } from '../parsers/index.ts'
 import { type Explanation, LoginScanner } from '../parsers/scanner.ts'
 import type { Configure } from './commands.ts'
@@ -9,7 +10,8 @@ import type { CliContext } from './context.ts'
 import { jsonText, localTime, print } from './output.ts'
 
 const EXAMPLES = `
-Without a line, each line of standard input is explained. Exit code 0: all are logins, 1: at least one is none.
+Without a line, each line of standard input is explained, and the two lines of one login are joined.
+Exit code 0: all are logins or the lines of one, 1: at least one is not.
 Columns count from 1. Put -- before a line that begins with a dash.
 
 Examples:
@@ -29,26 +31,62 @@ export const explain: Configure = (command, context, act) => {
     .action(
       act(async (line: string | undefined, options: { json?: boolean; timezone: string }) => {
         const scanner = new LoginScanner({ parsers, timezone: options.timezone })
-        let code: 0 | 1 = 0
+        let allLogins = true
+        let waiting = false // a connection whose login has not come yet
         for await (const text of line === undefined ? linesOf(context) : [line.replace(/\r?\n$/, '')]) {
-          const explanations = explainLine(scanner, text, context.clock.now())
-          if (explanations[0]?.outcome !== 'login') code = 1
-          await print(
-            context,
-            options.json ? jsonLine(text, explanations) : explanationText(text, explanations, context),
-          )
+          const explained = explainLine(scanner, text, context.clock.now())
+          const isConnection = explained.best.outcome === 'connect'
+          waiting = isConnection || (waiting && !explained.isLogin)
+          allLogins &&= explained.isLogin || isConnection
+          await print(context, options.json ? jsonLine(text, explained) : explanationText(text, explained, context))
         }
-        return code
+        return allLogins && !waiting ? 0 : 1
       }),
     )
 }
 
 function linesOf(context: CliContext): AsyncIterable<string> {
-  return createInterface({ input: context.stdin(), crlfDelay: Infinity })
+  const input = context.stdin()
+  if ((input as TerminalLike).isTTY === true)
+    context.stderr.write('popauthd: reading log lines from the terminal; Ctrl-D ends\n')
+  return createInterface({ input, crlfDelay: Infinity })
+}
+
+/** What is told of one line. */
+interface Explained {
+  /** The closest parser; `login` is that of this line and, where it is the second of two, the one before it. */
+  readonly best: Explanation
+  readonly others: readonly Explanation[]
+  /** A login comes of this line. */
+  readonly isLogin: boolean
+  /** Why none does, where the line by itself would be one. */
+  readonly trouble?: string | undefined
+}
+
+/** Explains a line, then takes it in as a scan would: lines before it may complete it or speak against it. */
+function explainLine(scanner: LoginScanner, line: string, newestMs: number): Explained {
+  const [best, ...others] = explanationsOf(scanner, line, newestMs) as [Explanation, ...Explanation[]]
+  let login: Login | undefined
+  let trouble: string | undefined
+  scanner.scan(
+    Buffer.from(`${line}\n`),
+    { format: 'any', newestMs },
+    {
+      login: (found) => {
+        login = found
+      },
+      rejected: ({ reason }) => {
+        trouble = reason
+      },
+    },
+  )
+  if (best.outcome !== 'login' && best.outcome !== 'login_without_address') return { best, others, isLogin: false }
+  const { login: _, ...alone } = best
+  return { best: login === undefined ? alone : { ...best, login }, others, isLogin: login !== undefined, trouble }
 }
 
 /** The closest first; of parsers that failed at the same place, one whose words stand in the line. */
-function explainLine(scanner: LoginScanner, line: string, newestMs: number): readonly Explanation[] {
+function explanationsOf(scanner: LoginScanner, line: string, newestMs: number): readonly Explanation[] {
   const text = line.slice(0, MAX_LINE_LENGTH)
   const words = new Set(
     parsers.filter(({ literals }) => literals.some((literal) => text.includes(literal))).map(({ id }) => id),
@@ -60,8 +98,8 @@ function explainLine(scanner: LoginScanner, line: string, newestMs: number): rea
     .toSorted((a, b) => (isTie(a, b) ? Number(words.has(b.parser)) - Number(words.has(a.parser)) : 0))
 }
 
-function jsonLine(line: string, [best, ...others]: readonly Explanation[]): string {
-  const { login, ...rest } = best as Explanation
+function jsonLine(line: string, { best, others, trouble }: Explained): string {
+  const { login, ...rest } = { ...best, ...(trouble !== undefined && { reason: trouble }) }
   const found =
     login === undefined ? null : { time: new Date(login.atMs).toISOString(), user: login.user, ip: login.address }
   const details = login === undefined ? {} : { service: login.service, server: login.server, tls: login.tls ?? null }
@@ -70,11 +108,11 @@ function jsonLine(line: string, [best, ...others]: readonly Explanation[]): stri
   return `${jsonText({ line, ...rest, fields, column: rest.column + 1, login: found && { ...found, ...details }, others: tried })}\n`
 }
 
-function explanationText(line: string, explanations: readonly Explanation[], context: CliContext): string {
+function explanationText(line: string, explained: Explained, context: CliContext): string {
   const colors = colorsFor(context.stdout, context.env)
-  const best = explanations[0] as Explanation
+  const { best, others } = explained
   const shown = `${escapeForTerminal(line)}\n`
-  const rest = best.outcome === 'none' ? noneText(line, best, explanations.slice(1), colors) : takenText(best, colors)
+  const rest = best.outcome === 'none' ? noneText(line, best, others, colors) : takenText(explained, colors)
   return `${shown}${rest}`
 }
 
@@ -86,14 +124,21 @@ const OUTCOMES: Record<Exclude<Explanation['outcome'], 'none'>, string> = {
   logout: 'the end of a session; it opens nothing',
 }
 
-function takenText(best: Explanation, colors: Colors): string {
-  const { outcome, login } = best
-  const head = `${colors.green(escapeForTerminal(best.title))} (${best.parser}): ${OUTCOMES[outcome as keyof typeof OUTCOMES]}\n`
+function outcomeText({ outcome, login }: Explanation): string {
+  const isSecond = outcome === 'login_without_address' && login !== undefined
+  if (isSecond) return 'the second of two lines: with the earlier one of the same process, a successful login'
+  return OUTCOMES[outcome as keyof typeof OUTCOMES]
+}
+
+function takenText({ best, trouble }: Explained, colors: Colors): string {
+  const { login } = best
+  const head = `${colors.green(escapeForTerminal(best.title))} (${best.parser}): ${outcomeText(best)}\n`
   const fields = best.fields.map(
     (field) =>
       `  ${field.name.padEnd(9)} column ${String(field.column + 1).padStart(3)}  ${escapeForTerminal(field.value)}\n`,
   )
-  if (login === undefined) return head + fields.join('')
+  const none = trouble === undefined ? '' : `${colors.red('no login comes of it')}: ${escapeForTerminal(trouble)}\n`
+  if (login === undefined) return head + none + fields.join('')
   const tls = login.tls === undefined ? 'not told' : login.tls ? 'yes' : 'no'
   const facts = [
     ['time', `${localTime(new Date(login.atMs).toISOString())} (${new Date(login.atMs).toISOString()})`],

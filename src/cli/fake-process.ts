@@ -28,7 +28,7 @@ export const NOW_MS = Date.UTC(2026, 10, 22, 12)
 export async function callCli(args: readonly string[], settings: FakeSettings = {}): Promise<CliResult> {
   const [stdout, stderr] = [new Remembering(settings.isTTY), new Remembering(settings.isTTY)]
   const process: CliProcess = {
-    stdin: () => Readable.from([Buffer.from(settings.stdin ?? '')]),
+    stdin: () => Object.assign(Readable.from([Buffer.from(settings.stdin ?? '')]), { isTTY: settings.isTTY }),
     stdout,
     stderr,
     env: { TZ: 'UTC', ...settings.env },
