@@ -185,6 +185,8 @@ export interface PruneAnswer {
   readonly daemon: boolean
   /** Why the table could not be swept; the maps are closed then. */
   readonly problem?: string
+  /** Why there was nothing to do: popauthd was never used on this host, and nothing was made. */
+  readonly nothing?: string
   /** Addresses whose facts were removed. */
   readonly removed: number
   /** Addresses that may relay now. */

@@ -12,6 +12,7 @@ import type { SendmailAccessPublisher } from '../publishers/sendmail-access/send
 import { AuthorizationTable } from '../table/authorization-table.ts'
 import type * as Api from './api-types.ts'
 import type { ControlTarget } from './control-target.ts'
+import { isNeverSetUp } from './never-set-up.ts'
 import { type Notice, openPublisher, syncMap } from './offline-maps.ts'
 import { TableTarget } from './table-target.ts'
 
@@ -31,6 +32,7 @@ export async function openOfflineTarget(
   clock: Clock,
   notice: Notice,
 ): Promise<OfflineTarget> {
+  if (use === 'prune' && isNeverSetUp(config)) return emptyTarget(config)
   let table: AuthorizationTable | undefined
   const isKnown = (address: ClientAddress) => table === undefined || table.record(address) !== undefined
   const publisher = openPublisher(config, clock, isKnown, notice)
@@ -149,6 +151,30 @@ class OpenTable implements OfflineTarget {
 function closingTarget(config: Config, clock: Clock, trouble: PopauthdError, notice: Notice): OfflineTarget {
   const lock = takeLock(config.stateDirectory, trouble)
   const publisher = openPublisher(config, clock, () => true, notice)
+  return {
+    ...allFailing(trouble),
+    async prune() {
+      const maps = publisher === undefined ? [] : [await syncMap(publisher, undefined)]
+      return { daemon: false, problem: problemText(trouble), removed: 0, authorized: 0, maps }
+    },
+    async [Symbol.asyncDispose]() {
+      await publisher?.[Symbol.asyncDispose]()
+      lock[Symbol.dispose]()
+    },
+  }
+}
+
+/** A target that can only prune, and finds nothing to do. */
+function emptyTarget({ stateDirectory }: Config): OfflineTarget {
+  const nothing = `nothing to do: there is no state directory ${stateDirectory}, and no map`
+  return {
+    ...allFailing(new TableError(nothing, { mend: 'start popauthd once: it makes one' })),
+    prune: async () => ({ daemon: false, nothing, removed: 0, authorized: 0, maps: [] }),
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+function allFailing(trouble: PopauthdError): Omit<ControlTarget, 'prune'> {
   const fail = (): Promise<never> => Promise.reject(trouble)
   return {
     status: fail,
@@ -160,14 +186,6 @@ function closingTarget(config: Config, clock: Clock, trouble: PopauthdError, not
     // biome-ignore lint/correctness/useYield: it fails before the first
     async *list() {
       throw trouble
-    },
-    async prune() {
-      const maps = publisher === undefined ? [] : [await syncMap(publisher, undefined)]
-      return { daemon: false, problem: problemText(trouble), removed: 0, authorized: 0, maps }
-    },
-    async [Symbol.asyncDispose]() {
-      await publisher?.[Symbol.asyncDispose]()
-      lock[Symbol.dispose]()
     },
   }
 }

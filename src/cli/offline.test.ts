@@ -1,5 +1,5 @@
 // The table commands without a daemon: on a real table, with a real map file made by makemap (or its stand-in).
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -180,6 +180,26 @@ describe('prune without a daemon', () => {
     })
     expect(await mapped()).toEqual(['connect:198.51.100.7 RELAY'])
     expect(await popauthd(['prune', '--quiet'], 40 * MINUTE_MS)).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(await mapped()).toEqual([])
+  })
+
+  it('makes nothing on a host where popauthd was never used, and says so', async () => {
+    const before = (await readdir(home, { recursive: true })).sort()
+    const { code, stdout, stderr } = await popauthd(['prune'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^nothing to do: there is no state directory .*\/state, and no map\n$/)
+    expect(await popauthd(['prune', '--quiet'])).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(await json(['prune'])).toMatchObject({ daemon: false, removed: 0, maps: [] })
+    for (const reading of [['list'], ['check', '198.51.100.7'], ['why', '198.51.100.7'], ['status']]) {
+      expect((await popauthd(reading)).code).toBe(3)
+    }
+    expect((await readdir(home, { recursive: true })).sort()).toEqual(before)
+  })
+
+  it('closes a map that outlived its state directory', async () => {
+    await importLogins(infoLine('alice', '198.51.100.7', NOW_MS))
+    await rm(join(home, 'state'), { recursive: true })
+    expect(await json(['prune'])).toMatchObject({ authorized: 0, maps: [{ state: 'in_step' }] })
     expect(await mapped()).toEqual([])
   })
 

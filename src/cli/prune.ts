@@ -36,6 +36,7 @@ export const prune: Configure = (command, context, act) => {
 }
 
 function pruneText(answer: PruneAnswer): string {
+  if (answer.nothing !== undefined) return `${escapeForTerminal(answer.nothing)}\n`
   const who = answer.daemon ? 'the daemon' : 'no daemon runs; the table'
   const first = `${who}: ${answer.removed} expired removed, ${answer.authorized} may relay\n`
   return first + answer.maps.map((map) => `${escapeForTerminal(map.name)}: ${MAP_STATES[map.state]}\n`).join('')
