@@ -75,8 +75,8 @@ async function scanFiles(context: CliContext, files: readonly string[], options:
       reportError(error satisfies PopauthdError, context, context.globals().debug === true)
     }
   }
-  await printer.flush()
   progress?.stop()
+  await printer.flush()
   if (!options.json && !context.outputClosed.aborted)
     context.stderr.write(printer.summary(files.length - failed, failed))
   return failed > 0 ? 3 : 0
@@ -103,7 +103,7 @@ async function scanLog(
     printer.endChunk()
     progress?.update(file, readBytes)
     if (printer.isFull) {
-      if (context.stdout.isTTY) progress?.clear()
+      progress?.makeRoom()
       await printer.flush()
     }
     if (context.outputClosed.aborted) return
