@@ -92,6 +92,19 @@ describe.runIf(process.geteuid?.() === 0)('a new table that root makes in the di
   })
 })
 
+it('lets a login count for lookups while it is still being written', async () => {
+  let isWritten = false
+  const committing = table.commit({ logins: [login('alice', '198.51.100.7', START)] }).then(() => {
+    isWritten = true
+  })
+  for (let i = 0; i < 20; i++) await Promise.resolve() // no turn of the event loop: nothing can have reached the disk
+  expect(isWritten).toBe(false)
+  expect(table.lookup(ip('198.51.100.7'))).toMatchObject({ authorized: true, reason: 'login' })
+  expect(table.lookup(ip('198.51.100.8')).authorized).toBe(false)
+  await committing
+  expect(table.lookup(ip('198.51.100.7')).authorized).toBe(true)
+})
+
 describe('a login', () => {
   it('opens its address for the window from the time of the line', async () => {
     const { changes, outcomes } = await table.commit({ logins: [login('bob', '192.0.2.1', START - 5 * MINUTE)] })

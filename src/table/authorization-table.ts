@@ -51,6 +51,8 @@ export class AuthorizationTable implements AsyncDisposable {
   readonly #rejudging: Rejudging
   #context: JudgeContext
   #latestMs: number
+  /** The logins of the commit that is being written. */
+  #committing: Draft | undefined
 
   private constructor(
     options: TableOptions,
@@ -92,10 +94,10 @@ export class AuthorizationTable implements AsyncDisposable {
     }
   }
 
-  /** The verdict on `address` as of now. Synchronous; never throws: an address whose record cannot be read is closed. */
+  /** The verdict on `address` as of now, logins that are being committed included. Synchronous; never throws: an address whose record cannot be read is closed. */
   lookup(address: ClientAddress): Verdict {
     try {
-      return judge(address, this.#stored(address), this.#context, this.#clock.now())
+      return judge(address, this.#seen(address), this.#context, this.#clock.now())
     } catch (error) {
       return { authorized: false, reason: 'unknown', detail: `the table cannot be read: ${reasonOf(error)}` }
     }
@@ -176,7 +178,13 @@ export class AuthorizationTable implements AsyncDisposable {
       const changes = this.#settleTouched(draft, admissions, nowMs)
       if (input.position !== undefined) draft.setPosition(input.position.sourceId, input.position.value)
       const outcomes = input.logins.map((login, i) => this.#outcome(draft, login, admissions[i] as Admission, nowMs))
-      await draft.write()
+      // A lookup need not wait for the disk: a login that was read is a fact, and after a power cut its line is read again.
+      this.#committing = draft
+      try {
+        await draft.write()
+      } finally {
+        this.#committing = undefined
+      }
       return { changes, outcomes }
     })
   }
@@ -356,6 +364,12 @@ export class AuthorizationTable implements AsyncDisposable {
     return logins
       .filter((login) => user === undefined || login.user === user)
       .reduce((newest, { lastMs }) => Math.max(newest, lastMs), decision.atMs)
+  }
+
+  /** The record as lookups see it: with the logins that are on their way to the disk. */
+  #seen(address: ClientAddress): StoredRecord | undefined {
+    const onItsWay = this.#committing?.changed(addressToBytes(tableAddress(address, this.#context.policy.ipv6Prefix)))
+    return onItsWay === undefined ? this.#stored(address) : onItsWay.record
   }
 
   #stored(address: ClientAddress): StoredRecord | undefined {

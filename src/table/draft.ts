@@ -44,6 +44,12 @@ export class Draft {
     return entry
   }
 
+  /** The entry of an address that this draft changes; undefined where it does not. Reads nothing. */
+  changed(key: Buffer): DraftEntry | undefined {
+    const entry = this.#entries.get(key.toString('latin1'))
+    return entry === undefined || entry.record === entry.before ? undefined : entry
+  }
+
   /** All entries read or put so far. */
   entries(): DraftEntry[] {
     return [...this.#entries.values()]
@@ -54,11 +60,11 @@ export class Draft {
     this.#added += Number(record !== undefined) - Number(entry.record !== undefined)
     const name = key.toString('latin1')
     for (const { user } of entry.record?.users ?? []) {
-      this.#changed(user, name)
+      this.#noteChange(user, name)
       this.#userEntries.get(user)?.delete(name)
     }
     for (const { user, lastMs, refused } of record?.users ?? []) {
-      this.#changed(user, name)
+      this.#noteChange(user, name)
       this.#userEntries.get(user)?.set(name, { addressKey: key, lastMs, refused })
     }
     this.#entries.set(name, { key, before: entry.before, record })
@@ -141,7 +147,7 @@ export class Draft {
     return entries
   }
 
-  #changed(user: string, name: string): void {
+  #noteChange(user: string, name: string): void {
     const names = this.#changedByUser.get(user)
     if (names === undefined) this.#changedByUser.set(user, new Set([name]))
     else names.add(name)
