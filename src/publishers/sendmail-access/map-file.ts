@@ -198,7 +198,9 @@ export class MapFile {
     for (const name of await readdir(dirname(target)).catch(() => [])) {
       if (!name.startsWith(basename(target) + OLD_MARK)) continue
       const linkPath = join(dirname(target), name)
-      const file = await open(linkPath, constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined)
+      const file = await open(linkPath, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+        () => undefined,
+      )
       if (file !== undefined) this.#olds.push({ file, linkPath })
     }
     await this.releaseOlds()

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import {
   chmod,
@@ -319,6 +320,14 @@ describe('the sendmail access map', () => {
         'access.info',
         'access.static',
       ])
+    })
+
+    it('do not hang where somebody put a FIFO in the place of a replaced map', async () => {
+      await make().resync(all, signal)
+      execFileSync('mkfifo', [`${path}.db.popauthd-old.8`])
+      await using publisher = make()
+      await publisher.resync(all, signal)
+      expect(await readdir(join(home, 'mail'))).not.toContain('access.db.popauthd-old.8')
     })
 
     it('leave all files as they were when makemap fails, and repair them when it works again', async () => {
