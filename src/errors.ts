@@ -39,6 +39,16 @@ export class PublishError extends PopauthdError {
   }
 }
 
+/** The table holds what was asked for, but a map could not follow. `answer` is what would have been answered otherwise. */
+export class MapBehindError extends PopauthdError {
+  readonly answer: unknown
+
+  constructor(message: string, options: { answer: unknown; mend?: string }) {
+    super(message, options)
+    this.answer = options.answer
+  }
+}
+
 /** A socket cannot be bound or reached. */
 export class SocketError extends PopauthdError {}
 

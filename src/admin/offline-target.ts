@@ -4,7 +4,7 @@ import { type AdmissionPolicy, policyOf } from '../admission/policy.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
 import type { ClientAddress } from '../core/client-address.ts'
 import type { Login } from '../core/login.ts'
-import { PopauthdError, TableError } from '../errors.ts'
+import { MapBehindError, PopauthdError, TableError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { takeStateLock } from '../lib/state-lock.ts'
 import { version } from '../lib/version.ts'
@@ -127,7 +127,8 @@ class OpenTable implements OfflineTarget {
   async #withMaps<T>(answer: T): Promise<T> {
     const failing = (await this.#syncMaps()).find(({ state }) => state === 'failing')
     if (failing === undefined) return answer
-    throw new PopauthdError(`it is in the table, but the map ${failing.name} could not follow: ${failing.problem}`, {
+    throw new MapBehindError(`it is in the table, but the map ${failing.name} could not follow: ${failing.problem}`, {
+      answer,
       mend: 'popauthd prune tries again',
     })
   }

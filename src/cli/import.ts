@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { ImportAnswer } from '../admin/api-types.ts'
 import type { Login } from '../core/login.ts'
-import { PopauthdError, reasonOf } from '../errors.ts'
+import { MapBehindError, PopauthdError, reasonOf } from '../errors.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
 import { LineClock } from '../parsers/line-time.ts'
 import { type InfoEntry, parseInfo } from '../publishers/sendmail-access/format.ts'
@@ -42,9 +42,16 @@ export const importInfo: Configure = (command, context, act) => {
         const logins = loginsOf(entries, options.timezone)
         const notUnderstood = unreadable + entries.length - logins.length
         if (logins.length === 0 && notUnderstood > 0) throw notAnInfo(file, notUnderstood)
-        const answer = await withTarget(context, 'write', (target) => target.importLogins(logins))
-        const result = { ...answer, unreadable: notUnderstood }
-        await (options.json ? printJson(context, result) : print(context, resultText(result)))
+        const tell = async (answer: ImportAnswer) => {
+          const result = { ...answer, unreadable: notUnderstood }
+          await (options.json ? printJson(context, result) : print(context, resultText(result)))
+        }
+        try {
+          await tell(await withTarget(context, 'write', (target) => target.importLogins(logins)))
+        } catch (error) {
+          if (error instanceof MapBehindError) await tell(error.answer as ImportAnswer)
+          throw error
+        }
       }),
     )
 }

@@ -68,6 +68,15 @@ async function mapped(): Promise<string[]> {
 }
 
 describe('import', () => {
+  it('says what it took over also where the map cannot follow', async () => {
+    const text = await readFile(config, 'utf8')
+    await writeFile(config, text.replace(/"makemap_command":\[[^\]]*\]/, '"makemap_command":["/nonexistent/makemap"]'))
+    const { code, stdout, stderr } = await importLogins(infoLine('alice', '198.51.100.7', NOW_MS))
+    expect(stdout).toBe('1 taken over, 0 too old, 0 refused, 0 lines not understood\n')
+    expect(stderr).toMatch(/it is in the table, but the map sendmail_access could not follow: .*\/nonexistent\/makemap/)
+    expect(code).toBe(3)
+  })
+
   it('names the entries of a hand-made access that it leaves out, and the mend', async () => {
     await writeFile(access, 'spam.example REJECT\n198.51.100.7\tRELAY\n')
     const { stderr } = await importLogins(infoLine('alice', '198.51.100.7', NOW_MS - MINUTE_MS))
