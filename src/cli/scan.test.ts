@@ -35,6 +35,26 @@ async function scanJson(...args: string[]) {
 }
 
 describe('scan --json', () => {
+  it('reads lines of journalctl -o json among others', async () => {
+    const entry = {
+      __REALTIME_TIMESTAMP: '1795360742193803',
+      _HOSTNAME: 'mx1',
+      _EXE: '/usr/lib/dovecot/log',
+      _UID: '0',
+      SYSLOG_IDENTIFIER: 'dovecot',
+      MESSAGE:
+        'imap-login: Login: user=<carol>, method=PLAIN, rip=198.51.100.13, lip=192.0.2.25, mpid=334, session=<a>',
+    }
+    const forged = { ...entry, SYSLOG_IDENTIFIER: 'sshd', _EXE: '/usr/sbin/sshd' }
+    const path = logFile('journal.log', `${login('alice')}\n${JSON.stringify(entry)}\n${JSON.stringify(forged)}\n`)
+    const { logins } = await scanJson(path)
+    expect(logins).toMatchObject([
+      { user: 'alice', lineNumber: 1 },
+      { user: 'carol', ip: '198.51.100.13', service: 'imap', time: '2026-11-22T15:19:02.193Z', lineNumber: 2 },
+    ])
+    expect(logins).toHaveLength(2)
+  })
+
   it('prints one object a login with exactly these keys, in this order', async () => {
     const path = logFile('a.log', `${NOISE}\n${NOISE}\n${login('alice')}\n${NOISE}\n${login('bob', '2001:db8::7')}\n`)
     const { stdout, stderr, code } = await scanJson(path)
