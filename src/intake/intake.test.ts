@@ -1,4 +1,5 @@
-import { expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import type { AdmissionPolicy } from '../admission/policy.ts'
 import type { Login } from '../core/login.ts'
 import { TableError } from '../errors.ts'
 import { Events } from '../events.ts'
@@ -37,7 +38,9 @@ function sourceOf(chunks: readonly SourceChunk[], before: (index: number) => voi
 class FakeTable {
   readonly commits: CommitInput[] = []
   failures = 0
-  kept: unknown
+  /** A log that was read before; undefined for one that is read for the first time. */
+  kept: unknown = { source: { offset: 0 }, scanner: null }
+  readonly policy = { windowMs: 30 * 60_000 } as AdmissionPolicy
 
   position(): unknown {
     return this.kept
@@ -112,7 +115,44 @@ it('stops without committing what it cannot commit, and does not claim the posit
   stop.abort()
   await intake.run(stop.signal)
   expect(table.commits).toEqual([])
-  expect(intake.status.position).toBeUndefined()
+  expect(intake.status.position).toEqual({ offset: 0 })
+})
+
+describe('the first reading of a log', () => {
+  const qpopper = (user: string, time: string) =>
+    `${time} mail popper[1]: (v4.0.5) POP login by user "${user}" at (h) 198.51.100.7\n`
+
+  async function readFirst(chunks: readonly SourceChunk[], signal = new AbortController().signal) {
+    const { table, intake } = setUp(sourceOf(chunks))
+    table.kept = undefined
+    await intake.run(signal)
+    return table
+  }
+
+  it('commits what is in time once its end is reached, and after that as it comes', async () => {
+    const early = chunk(qpopper('old', 'Nov 22 15:00:00') + qpopper('alice', 'Nov 22 16:19:00'), 100)
+    const table = await readFirst([early, chunk(login('bob', 2), 200, true), chunk(login('carol', 3), 300)])
+    expect(usersOf(table)).toEqual([['alice', 'bob'], ['carol']])
+    expect(offsetsOf(table)).toEqual([200, 300])
+  })
+
+  it('opens nobody of the same day of last year in a log that was never rotated', async () => {
+    const lastYear = chunk(qpopper('lastyear', 'Nov 22 16:15:00'), 100)
+    const between = chunk(qpopper('spring', 'Mar  1 09:00:00'), 200)
+    const today = chunk(qpopper('alice', 'Nov 22 16:19:00') + login('bob', 2), 300, true)
+    expect(usersOf(await readFirst([lastYear, between, today]))).toEqual([['alice', 'bob']])
+  })
+
+  it('drops no line that says its year, however the lines are ordered', async () => {
+    const dated = chunk(login('bob', 2), 100)
+    const spring = chunk(qpopper('spring', 'Mar  1 09:00:00'), 200, true)
+    expect(usersOf(await readFirst([dated, spring]))).toEqual([['bob']])
+  })
+
+  it('commits at the end of a stream, and nothing where it is stopped before', async () => {
+    expect(usersOf(await readFirst([chunk(login('bob', 2), 100)]))).toEqual([['bob']])
+    expect(usersOf(await readFirst([chunk(login('bob', 2), 100)], AbortSignal.abort()))).toEqual([])
+  })
 })
 
 it('joins the two lines of a login across a restart between them', async () => {

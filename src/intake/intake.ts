@@ -8,6 +8,7 @@ import type { LoginScanner, RejectedLine } from '../parsers/scanner.ts'
 import type { Source, SourceChunk, SourcePosition } from '../sources/source.ts'
 import type { AuthorizationTable } from '../table/authorization-table.ts'
 import type { CommitResult } from '../table/results.ts'
+import { FirstReading } from './first-reading.ts'
 
 /** A position without logins is written at most this often: a log full of other programs' lines must not cost a commit a line. */
 export const IDLE_POSITION_MS = 5_000
@@ -26,7 +27,7 @@ const LOUD: ReadonlySet<VerdictReason> = new Set([
 export interface IntakeParts {
   readonly source: Source
   readonly scanner: LoginScanner
-  readonly table: Pick<AuthorizationTable, 'commit' | 'position'>
+  readonly table: Pick<AuthorizationTable, 'commit' | 'position' | 'policy'>
   readonly events: Events
   readonly clock: Clock
   /** Told of each commit's changes, after the commit. */
@@ -57,6 +58,8 @@ export class Intake {
   #caughtUp = false
   #position: SourcePosition | undefined
   #trouble: string | undefined
+  /** Set while a log is read for the first time; nothing of it is committed until its end is reached. */
+  #first: FirstReading | undefined
   /** A position that is not in the table yet, because nothing came of the lines before it. */
   #unwritten: SourcePosition | undefined
   #writtenAtMs = 0
@@ -75,12 +78,19 @@ export class Intake {
   async run(signal: AbortSignal): Promise<void> {
     const { source, table, scanner } = this.#parts
     const kept = table.position(source.id) as KeptPosition | undefined
-    if (kept !== undefined) scanner.restore(kept.scanner)
+    if (kept === undefined) this.#first = new FirstReading()
+    else scanner.restore(kept.scanner)
     this.#position = kept?.source
+    let last: SourceChunk | undefined
     for await (const chunk of source.chunks(kept?.source, signal)) {
+      last = chunk
       this.#origin = chunk.origin
       if (!(await this.#take(chunk, signal))) break
       if (chunk.caughtUp) this.#nowCaughtUp()
+    }
+    // A stream that ended is read to its end; a log whose first reading was stopped is read again.
+    if (this.#first !== undefined && last !== undefined && !signal.aborted) {
+      await this.#commit(this.#first.release(), last.position, signal)
     }
     if (this.#unwritten !== undefined) await this.#commit([], this.#unwritten, signal)
   }
@@ -88,6 +98,7 @@ export class Intake {
   /** False where the intake was stopped before the chunk could be committed. */
   async #take(chunk: SourceChunk, signal: AbortSignal): Promise<boolean> {
     const logins = this.#scan(chunk)
+    if (this.#first !== undefined) return await this.#takeFirst(this.#first, chunk, signal)
     const isDue = this.#parts.clock.now() - this.#writtenAtMs >= IDLE_POSITION_MS
     if (logins.length === 0 && !isDue) {
       this.#unwritten = chunk.position
@@ -98,14 +109,22 @@ export class Intake {
     return await this.#commit(logins, chunk.position, signal)
   }
 
+  async #takeFirst(first: FirstReading, chunk: SourceChunk, signal: AbortSignal): Promise<boolean> {
+    if (!chunk.caughtUp && !first.isFull) return true
+    this.#first = undefined
+    return await this.#commit(first.release(), chunk.position, signal)
+  }
+
   #scan(chunk: SourceChunk): Login[] {
-    const { scanner, events } = this.#parts
+    const { scanner, events, table, clock } = this.#parts
+    const oldestMs = clock.now() - table.policy.windowMs
     const logins: Login[] = []
     if (chunk.bytes.length === 0) return logins
     scanner.scan(chunk.bytes, chunk, {
-      login: (login) => {
+      login: (login, { yearInferred }) => {
         events.login(login)
-        logins.push(login)
+        if (this.#first === undefined) logins.push(login)
+        else if (!this.#first.take(login, yearInferred, oldestMs)) events.stale(login)
       },
       rejected: ({ server, reason, line }: RejectedLine) => events.lineRejected(server, reason, line),
     })

@@ -29,6 +29,7 @@ describe('scan', () => {
     const { logins } = scan(`${NOISE}\n${LOGIN}\n${NOISE}\n`)
     expect(logins).toEqual([
       {
+        yearInferred: true,
         user: 'alice',
         address: '198.51.100.7',
         service: 'imap',
@@ -155,6 +156,7 @@ describe('rejected lines', () => {
     const { rejected } = scan(`${NOISE}\n${line}\n`)
     expect(rejected).toEqual([
       {
+        yearInferred: true,
         server: 'dovecot',
         reason: 'not a client address',
         column: line.indexOf('somewhere'),

@@ -35,6 +35,8 @@ export interface ScanInfo {
 export interface LinePlace {
   readonly offset: number
   readonly line: string
+  /** True where the line says no year (RFC 3164), so that its year is the latest that is possible. */
+  readonly yearInferred: boolean
 }
 
 /** A line that holds the words of a server's login but is none. `column` is 0-based, in `line`. All text is untrusted. */
@@ -140,7 +142,7 @@ export class LoginScanner {
     const bytes = plain ? undefined : chunk.subarray(start, end)
     const text = bytes === undefined ? latin : bytes.toString('utf8')
     const line = bytes === undefined || isUtf8(bytes) ? openLine(text, info.format, plain) : NOT_UTF8
-    const place = { offset: start, line: text }
+    const place = { offset: start, line: text, yearInferred: hasNoYear(line) }
     if ('unreadable' in line) this.#tellUnreadable(line, bits, place, on)
     else this.#parseLine(line, bits, place, info.newestMs, on)
   }
@@ -272,6 +274,10 @@ const NOT_UTF8: Unreadable = { unreadable: 'bytes that are not UTF-8', column: 0
 function openLine(text: string, format: ScanInfo['format'], plain: boolean): LogLine | Unreadable {
   if (format === 'journal-json' || (format === 'any' && text.startsWith('{'))) return readJournalEntry(text)
   return plain ? readPlainLine(text) : readLine(text)
+}
+
+function hasNoYear(line: LogLine | Unreadable): boolean {
+  return !('unreadable' in line) && line.time.kind === 'civil' && line.time.year === undefined
 }
 
 /** Lines of other programs are told only where they imitate the server. */
