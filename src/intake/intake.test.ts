@@ -9,7 +9,7 @@ import { parsers } from '../parsers/index.ts'
 import { LoginScanner } from '../parsers/scanner.ts'
 import type { Source, SourceChunk } from '../sources/source.ts'
 import type { CommitInput, CommitResult } from '../table/results.ts'
-import { IDLE_POSITION_MS, Intake } from './intake.ts'
+import { IDLE_POSITION_MS, Intake, LONGEST_FIRST_MS } from './intake.ts'
 
 const START = Date.parse('2026-11-22T16:20:05Z')
 const login = (user: string, second: number) =>
@@ -22,7 +22,7 @@ function chunk(text: string, offset: number, caughtUp = false): SourceChunk {
 }
 
 /** A source that yields `chunks` and then ends; `before` runs ahead of each. */
-function sourceOf(chunks: readonly SourceChunk[], before: (index: number) => void = () => {}): Source {
+function sourceOf(chunks: readonly SourceChunk[], before: (index: number) => unknown = () => {}): Source {
   return {
     id: 'file:test.log',
     async *chunks() {
@@ -147,6 +147,34 @@ describe('the first reading of a log', () => {
     const dated = chunk(login('bob', 2), 100)
     const spring = chunk(qpopper('spring', 'Mar  1 09:00:00'), 200, true)
     expect(usersOf(await readFirst([dated, spring]))).toEqual([['bob']])
+  })
+
+  it('does not wait for the end of a journal, which dates its entries and may never pause', async () => {
+    const entry = JSON.stringify({
+      __REALTIME_TIMESTAMP: String(START * 1000),
+      SYSLOG_IDENTIFIER: 'popper',
+      MESSAGE: '(v4.0.5) POP login by user "alice" at (h) 198.51.100.7',
+    })
+    const journal: SourceChunk = { ...chunk(`${entry}\n`, 100), format: 'journal-json' }
+    const stop = new AbortController()
+    const { table, intake } = setUp(sourceOf([journal, journal], (index) => index === 1 && stop.abort()))
+    table.kept = undefined
+    await intake.run(stop.signal)
+    expect(usersOf(table)[0]).toEqual(['alice'])
+  })
+
+  it('goes on without the end of a log that never pauses', async () => {
+    const stop = new AbortController()
+    const chunks = [chunk(login('bob', 2), 100), chunk(login('carol', 3), 200), chunk(NOISE, 300)]
+    const { clock, table, intake } = setUp(
+      sourceOf(chunks, (index) => {
+        if (index === 1) clock.advance(LONGEST_FIRST_MS)
+        if (index === 2) stop.abort()
+      }),
+    )
+    table.kept = undefined
+    await intake.run(stop.signal)
+    expect(usersOf(table)[0]).toEqual(['bob', 'carol'])
   })
 
   it('commits at the end of a stream, and nothing where it is stopped before', async () => {

@@ -12,6 +12,8 @@ import { FirstReading } from './first-reading.ts'
 
 /** A position without logins is written at most this often: a log full of other programs' lines must not cost a commit a line. */
 export const IDLE_POSITION_MS = 5_000
+/** A first reading that takes longer (a pipe that never pauses, a huge log) is committed from then on as it comes. */
+export const LONGEST_FIRST_MS = 60_000
 /** Pause before a failed commit is tried again. */
 const RETRY_MS = 1_000
 
@@ -60,6 +62,7 @@ export class Intake {
   #trouble: string | undefined
   /** Set while a log is read for the first time; nothing of it is committed until its end is reached. */
   #first: FirstReading | undefined
+  #startedAtMs = 0
   /** A position that is not in the table yet, because nothing came of the lines before it. */
   #unwritten: SourcePosition | undefined
   #writtenAtMs = 0
@@ -78,6 +81,7 @@ export class Intake {
   async run(signal: AbortSignal): Promise<void> {
     const { source, table, scanner } = this.#parts
     const kept = table.position(source.id) as KeptPosition | undefined
+    this.#startedAtMs = this.#parts.clock.now()
     if (kept === undefined) this.#first = new FirstReading()
     else scanner.restore(kept.scanner)
     this.#position = kept?.source
@@ -97,6 +101,8 @@ export class Intake {
 
   /** False where the intake was stopped before the chunk could be committed. */
   async #take(chunk: SourceChunk, signal: AbortSignal): Promise<boolean> {
+    // The journal dates its entries; and on a busy one the end may never be seen.
+    if (chunk.format === 'journal-json') this.#first = undefined
     const logins = this.#scan(chunk)
     if (this.#first !== undefined) return await this.#takeFirst(this.#first, chunk, signal)
     const isDue = this.#parts.clock.now() - this.#writtenAtMs >= IDLE_POSITION_MS
@@ -110,7 +116,8 @@ export class Intake {
   }
 
   async #takeFirst(first: FirstReading, chunk: SourceChunk, signal: AbortSignal): Promise<boolean> {
-    if (!chunk.caughtUp && !first.isFull) return true
+    const isLong = this.#parts.clock.now() - this.#startedAtMs >= LONGEST_FIRST_MS
+    if (!chunk.caughtUp && !first.isFull && !isLong) return true
     this.#first = undefined
     return await this.#commit(first.release(), chunk.position, signal)
   }
