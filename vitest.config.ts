@@ -1,4 +1,4 @@
-/** The test projects: unit (beside the code), contract, e2e on real servers, and fuzz. */
+/** The test projects: unit (beside the code), contract and e2e on real servers. */
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -15,7 +15,6 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      { test: { name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], testTimeout: 900_000 } },
     ],
   },
 })
