@@ -83,7 +83,7 @@ export const options = {
   ),
   'admission.ipv6_prefix': option(
     integer(48, 128, 'bits'),
-    'reload',
+    'restart',
     128,
     'How many leading bits of an IPv6 address must be equal: 128 opens the one address, 64 the whole /64 of the client.',
     'bits',
