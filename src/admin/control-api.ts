@@ -1,6 +1,6 @@
 /**
- * The control API: JSON over HTTP on a Unix socket. Who may connect is who the socket's mode and group let in (0660 in a
- * directory 0750): there is no other login, so it is never bound to the network.
+ * The control API: JSON over HTTP on a Unix socket. Who may connect is who the socket's mode and group let in (0660): there
+ * is no other login, so it is never bound to the network.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Hono } from 'hono'
@@ -99,7 +99,7 @@ function addChanges(api: Hono, target: WatchableTarget): void {
       const waiting: TableChange[] = []
       let wake = () => {}
       const stop = target.onChange((change) => {
-        waiting.push(change)
+        if (waiting.length < MAX_WAITING_CHANGES) waiting.push(change)
         wake()
       })
       out.onAbort(() => wake())
