@@ -35,7 +35,7 @@ export const explain: Configure = (command, context, act) => {
         let waiting = false // a connection whose login has not come yet
         for await (const text of line === undefined ? linesOf(context) : [line.replace(/\r?\n$/, '')]) {
           const explained = explainLine(scanner, text, context.clock.now())
-          const isConnection = explained.best.outcome === 'connect'
+          const isConnection = ['connect', 'attempt'].includes(explained.best.outcome)
           waiting = isConnection || (waiting && !explained.isLogin)
           allLogins &&= explained.isLogin || isConnection
           await print(context, options.json ? jsonLine(text, explained) : explanationText(text, explained, context))
@@ -80,7 +80,7 @@ function explainLine(scanner: LoginScanner, line: string, newestMs: number): Exp
       },
     },
   )
-  if (best.outcome !== 'login' && best.outcome !== 'login_without_address') return { best, others, isLogin: false }
+  if (!best.outcome.startsWith('login')) return { best, others, isLogin: false }
   const { login: _, ...alone } = best
   return { best: login === undefined ? alone : { ...best, login }, others, isLogin: login !== undefined, trouble }
 }
@@ -119,13 +119,16 @@ function explanationText(line: string, explained: Explained, context: CliContext
 const OUTCOMES: Record<Exclude<Explanation['outcome'], 'none'>, string> = {
   login: 'a successful login',
   connect: 'the first of two lines: it tells the address, a later one of the same process the login',
+  attempt: 'a line before the login: it tells who tries, a later one of the same session whether that was a success',
   login_without_address: 'the second of two lines: a login; the address stands in an earlier one of the same process',
+  login_without_user: 'the last line of a login; the user stands in an earlier one of the same session',
+  cut: 'a line that the server cut: what comes at once behind it may be its rest, and opens nothing',
   disconnect: 'the end of a session or of an attempt; it opens nothing',
   logout: 'the end of a session; it opens nothing',
 }
 
 function outcomeText({ outcome, login }: Explanation): string {
-  const isSecond = outcome === 'login_without_address' && login !== undefined
+  const isSecond = outcome.startsWith('login_') && login !== undefined
   if (isSecond) return 'the second of two lines: with the earlier one of the same process, a successful login'
   return OUTCOMES[outcome as keyof typeof OUTCOMES]
 }

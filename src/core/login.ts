@@ -16,4 +16,18 @@ export interface Login {
   readonly atMs: number
   /** True or false where the line tells whether the session is protected by TLS. */
   readonly tls?: boolean
+  /** The server's own id of the session, where the line tells one. Untrusted text. */
+  readonly session?: string
+}
+
+/** The end of a session that was logged in. `address` or `session` tells which. */
+export interface Logout {
+  readonly user: string
+  readonly service: Service
+  /** Id of the parser that took the line. */
+  readonly server: string
+  /** Time of the line, Unix milliseconds. */
+  readonly atMs: number
+  readonly address?: ClientAddress
+  readonly session?: string
 }

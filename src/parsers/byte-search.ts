@@ -45,6 +45,10 @@ export class ByteSearch {
   #area: Area | undefined
   /** Where the chunk starts in the area. */
   #base = 0
+  /** Where each string stands next; -1: nowhere. */
+  readonly #places: number[]
+  /** Number of the string that {@link next} found. */
+  found = 0
 
   constructor(literals: readonly Buffer[]) {
     let at = 0
@@ -53,6 +57,7 @@ export class ByteSearch {
       at += bytes.length
       return needle
     })
+    this.#places = literals.map(() => -1)
     if (at > NEEDLE_BYTES) throw new RangeError(`the strings to look for have more than ${NEEDLE_BYTES} bytes`)
   }
 
@@ -60,9 +65,26 @@ export class ByteSearch {
   enter(chunk: Buffer): void {
     this.#chunk = chunk
     this.#area = chunk.length < SMALLEST_CHUNK_BYTES ? undefined : (areas.get(chunk.buffer) ?? copyOf(chunk))
+    this.#places.fill(-2)
     if (this.#area === undefined) return
     this.#base = areas.has(chunk.buffer) ? chunk.byteOffset : NEEDLE_BYTES
     for (const { bytes, at } of this.#needles) this.#area.bytes.set(bytes, at)
+  }
+
+  /** The first place at or behind `from` where any of the strings stands, or -1; its number is in `found`. */
+  next(from: number): number {
+    let nearest = -1
+    for (let i = 0; i < this.#places.length; i++) {
+      let place = this.#places[i] as number
+      if (place < from && place !== -1) {
+        place = this.find(i, from)
+        this.#places[i] = place
+      }
+      if (place < 0 || (nearest >= 0 && place >= nearest)) continue
+      nearest = place
+      this.found = i
+    }
+    return nearest
   }
 
   /** The first place at or behind `from` where string number `index` stands, or -1. */

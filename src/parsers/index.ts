@@ -1,11 +1,11 @@
 /** The list of parsers: a new server is one file and one line here. */
 import { closest, distance } from 'fastest-levenshtein'
 import { UsageError } from '../errors.ts'
-import { dovecot } from './dovecot.ts'
 import type { Parser } from './parser.ts'
-import { popa3d } from './popa3d.ts'
-import { qpopper } from './qpopper.ts'
-import { uwImap } from './uw-imap.ts'
+import { dovecot } from './servers/dovecot.ts'
+import { popa3d } from './servers/popa3d.ts'
+import { qpopper } from './servers/qpopper.ts'
+import { uwImap } from './servers/uw-imap.ts'
 
 /** Every parser, in the order in which `formats` lists them. */
 export const parsers: readonly Parser[] = [dovecot, qpopper, uwImap, popa3d]

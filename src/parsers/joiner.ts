@@ -1,46 +1,68 @@
-/** Joins the two lines of a login that servers such as popa3d write: first the client's address, then the user, by process. */
+/**
+ * Joins the lines of one login that servers such as popa3d and hMailServer write: one tells the client's address, another the user, the
+ * last one the success. By process, or by the server's own id of the session.
+ */
 import { type ClientAddress, parseClientAddress } from '../core/client-address.ts'
 
 /** More sessions than this between connection and login are not kept: the oldest is forgotten. */
 const MOST_PENDING = 10_000
-/** Longest time between the two lines, by the times of the lines. popa3d itself gives a client 3 minutes. */
+/** Longest time between the first line and the last, by the times of the lines. popa3d itself gives a client 3 minutes. */
 const LONGEST_WAIT_MS = 600_000
-/** Lines of one process may be stamped this much out of order. */
+/** Lines of one session may be stamped this much out of order. */
 const DISORDER_MS = 2_000
 const LONGEST_KEY = 400
+const LONGEST_USER = 255
 
-/** What is kept of one connection: the process that took it, the address, and the time of the line (Unix milliseconds). */
-export type PendingConnection = readonly [key: string, address: string, atMs: number]
+/** What lines of a session have told so far, and the time of the last of them (Unix milliseconds). */
+export interface PendingSession {
+  readonly address?: ClientAddress
+  readonly user?: string
+  readonly atMs: number
+}
 
-/** Connections that wait for their login. Bounded in number and age. */
+/** A {@link PendingSession} as plain JSON. */
+export type StoredSession = readonly [key: string, address: string | null, atMs: number, user?: string]
+
+/** Sessions that wait for their login. Bounded in number and age. */
 export class LineJoiner {
-  readonly #pending = new Map<string, { readonly address: ClientAddress; readonly atMs: number }>()
+  readonly #pending = new Map<string, PendingSession>()
 
-  /** Number of connections that wait. */
+  /** Number of sessions that wait. */
   get size(): number {
     return this.#pending.size
   }
 
-  /** Remembers the address of a process's connection in place of an earlier one. */
+  /** Remembers the address of a new session in place of an earlier one of that key. */
   connect(key: string, address: ClientAddress, atMs: number): void {
-    if (key.length > LONGEST_KEY) return
-    this.#pending.delete(key)
-    if (this.#pending.size >= MOST_PENDING) this.#forgetOldest()
-    this.#pending.set(key, { address, atMs })
+    this.#put(key, { address, atMs })
   }
 
-  /** The address of the process's connection, once; undefined where none was seen, or too long ago. */
-  take(key: string, atMs: number): ClientAddress | undefined {
+  /** Remembers who tries to log in, beside the address of the session where that is known. */
+  attempt(key: string, user: string, atMs: number): void {
+    const address = this.take(key, atMs)?.address
+    if (user.length > LONGEST_USER) return
+    this.#put(key, address === undefined ? { user, atMs } : { address, user, atMs })
+  }
+
+  /** What the lines of the session told, once; undefined where none was seen, or too long ago. */
+  take(key: string, atMs: number): PendingSession | undefined {
     const found = this.#pending.get(key)
     if (found === undefined) return undefined
     this.#pending.delete(key)
     const waitedMs = atMs - found.atMs
-    return waitedMs <= LONGEST_WAIT_MS && waitedMs >= -DISORDER_MS ? found.address : undefined
+    return waitedMs <= LONGEST_WAIT_MS && waitedMs >= -DISORDER_MS ? found : undefined
   }
 
-  /** Forgets the process's connection. */
+  /** Forgets the session. */
   forget(key: string): void {
     this.#pending.delete(key)
+  }
+
+  #put(key: string, session: PendingSession): void {
+    if (key.length > LONGEST_KEY) return
+    this.#pending.delete(key)
+    if (this.#pending.size >= MOST_PENDING) this.#forgetOldest()
+    this.#pending.set(key, session)
   }
 
   #forgetOldest(): void {
@@ -51,10 +73,11 @@ export class LineJoiner {
   }
 
   /** Plain JSON of what waits, without what is too old at `newestMs`, oldest first. */
-  snapshot(newestMs: number): PendingConnection[] {
-    const kept: PendingConnection[] = []
-    for (const [key, { address, atMs }] of this.#pending) {
-      if (newestMs - atMs <= LONGEST_WAIT_MS) kept.push([key, address, atMs])
+  snapshot(newestMs: number): StoredSession[] {
+    const kept: StoredSession[] = []
+    for (const [key, { address = null, atMs, user }] of this.#pending) {
+      if (newestMs - atMs > LONGEST_WAIT_MS) continue
+      kept.push(user === undefined ? [key, address, atMs] : [key, address, atMs, user])
     }
     return kept
   }
@@ -63,16 +86,27 @@ export class LineJoiner {
   restore(snapshot: unknown): void {
     this.#pending.clear()
     if (!Array.isArray(snapshot)) return
-    for (const item of snapshot.slice(-MOST_PENDING)) {
-      const [key, text, atMs] = Array.isArray(item) ? (item as unknown[]) : []
-      const address = typeof text === 'string' ? parseClientAddress(text) : undefined
-      if (typeof key === 'string' && address !== undefined && Number.isSafeInteger(atMs))
-        this.connect(key, address, atMs as number)
-    }
+    for (const item of snapshot.slice(-MOST_PENDING)) this.#restoreOne(Array.isArray(item) ? (item as unknown[]) : [])
+  }
+
+  #restoreOne([key, text, atMs, user]: readonly unknown[]): void {
+    if (typeof key !== 'string' || !Number.isSafeInteger(atMs)) return
+    const address = typeof text === 'string' ? parseClientAddress(text) : undefined
+    if (text !== null && address === undefined) return
+    if (address !== undefined) this.connect(key, address, atMs as number)
+    if (typeof user === 'string') this.attempt(key, user, atMs as number)
   }
 }
 
-/** Names the process that wrote a line; undefined without a PID. No name can hold the separator, a control character. */
-export function processKey(server: string, host: string, program: string, pid: number | undefined): string | undefined {
-  return pid === undefined ? undefined : `${server}\t${host}\t${program}\t${pid}`
+/**
+ * Names the session that a line belongs to: by the server's own id, else by the process that wrote it; undefined where it tells neither.
+ * No name can hold the separator, a control character.
+ */
+export function sessionKey(
+  server: string,
+  line: { readonly host: string; readonly program: string; readonly pid?: number },
+  session?: string,
+): string | undefined {
+  if (session !== undefined) return `${server}\t${line.host}\t\t${session}`
+  return line.pid === undefined ? undefined : `${server}\t${line.host}\t${line.program}\t${line.pid}`
 }

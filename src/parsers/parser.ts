@@ -9,6 +9,8 @@ export interface ParsedLogin {
   readonly address: ClientAddress
   readonly service: Service
   readonly tls?: boolean
+  /** The server's own id of the session, where the line tells it: a logout may name nothing else. */
+  readonly session?: string
 }
 
 /** One field that the grammar found. `column` is 0-based in `line.raw`. */
@@ -24,21 +26,48 @@ export interface ParsedField {
  */
 export type Mismatch = 'foreign' | 'ordinary' | 'suspect'
 
-/** Result of taking a line apart. `column` (0-based, in `line.raw`) is where the grammar failed. */
+/**
+ * Result of taking a line apart. Lines of one session belong together by `session`, an id of the server's own that no client chooses
+ * and that is told in each of them; without one by host, program and PID. `column` (0-based, in `line.raw`) is where the grammar failed.
+ */
 export type ParseResult =
   | { readonly kind: 'login'; readonly login: ParsedLogin }
-  /** First line of two: remember `address` under the line's host, program and PID. */
-  | { readonly kind: 'connect'; readonly address: ClientAddress }
-  /** Second line of two: a login whose address a `connect` line gave. */
-  | { readonly kind: 'login_without_address'; readonly user: string; readonly service: Service }
-  /** Session ended or login failed: forget what `connect` remembered. */
-  | { readonly kind: 'disconnect' }
-  | { readonly kind: 'logout'; readonly user: string; readonly address: ClientAddress; readonly service: Service }
+  /** Tells the address of a session whose login is told later. */
+  | { readonly kind: 'connect'; readonly address: ClientAddress; readonly session?: string }
+  /** Tells who tries to log in in a session. */
+  | { readonly kind: 'attempt'; readonly user: string; readonly session?: string }
+  /** A login whose address a `connect` line gave. */
+  | {
+      readonly kind: 'login_without_address'
+      readonly user: string
+      readonly service: Service
+      readonly tls?: boolean
+      readonly session?: string
+    }
+  /** A login whose user an `attempt` line gave. */
+  | {
+      readonly kind: 'login_without_user'
+      readonly address: ClientAddress
+      readonly service: Service
+      readonly session?: string
+    }
+  /** Session ended or login failed: forget what the session's lines told. */
+  | { readonly kind: 'disconnect'; readonly session?: string }
+  /** The end of a session that was logged in; `address` or `session` says which. */
+  | {
+      readonly kind: 'logout'
+      readonly user: string
+      readonly service: Service
+      readonly address?: ClientAddress
+      readonly session?: string
+    }
+  /** A line that a full buffer cut: the rest, which a client may have chosen, can stand in lines of its own. Logins at once behind it do not count. */
+  | { readonly kind: 'cut'; readonly reason: string }
   | { readonly kind: 'none'; readonly mismatch: Mismatch; readonly reason: string; readonly column: number }
 
 /** One server's grammar. Pure: the same line gives the same result. Linear in the length of the line. */
 export interface Parser {
-  /** Short id, as in `--format` and in the corpus: `dovecot`, `qpopper`, `uw-imap`, `popa3d`. */
+  /** Short id, as in `--format` and in `servers` of the configuration: `dovecot`, `uw-imap`. */
   readonly id: string
   /** Name for people. */
   readonly title: string
@@ -47,13 +76,17 @@ export interface Parser {
    * backslash or a control character). Each costs one pass over the log, and is the faster the rarer its first byte is in logs.
    */
   readonly literals: readonly string[]
+  /** The same for its lines about the end of a session, if it has any: looked for only where somebody wants to know. */
+  readonly logoutLiterals?: readonly string[]
   /** Strings that a line of another program holds only if somebody imitates this server: such a line is worth telling. */
   readonly forgeryMarks: readonly string[]
   /** The lines of one login, for people who look up what is recognized. */
   readonly sample: readonly string[]
   /**
-   * Takes a line apart. `line` is out of its envelope; for the server's own file layout the parser is given `own-file` lines. What the
-   * grammar finds on its way is added to `fields` where one is given (for people; a scan gives none).
+   * Takes a line of the server's own log file out of its layout, where that is none that envelope.ts knows; undefined where it is not of
+   * that layout. Anchored at the first byte, so that no line of a syslog is taken for one. `raw` holds no control character but tabs.
    */
+  openLine?(raw: string): LogLine | undefined
+  /** Takes a line apart. What the grammar finds on its way is added to `fields` where one is given (for people; a scan gives none). */
   parse(line: LogLine, fields?: ParsedField[]): ParseResult
 }

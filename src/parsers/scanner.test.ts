@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { ClientAddress } from '../core/client-address.ts'
 import type { Login } from '../core/login.ts'
 import { parserById, parsers } from './index.ts'
+import type { Parser } from './parser.ts'
 import { LoginScanner, type LoginScannerOptions, type RejectedLine, type ScanInfo } from './scanner.ts'
 
 const INFO: ScanInfo = { format: 'lines', newestMs: Date.UTC(2026, 10, 23) }
@@ -156,7 +158,6 @@ describe('rejected lines', () => {
     const { rejected } = scan(`${NOISE}\n${line}\n`)
     expect(rejected).toEqual([
       {
-        yearInferred: true,
         server: 'dovecot',
         reason: 'not a client address',
         column: line.indexOf('somewhere'),
@@ -259,5 +260,75 @@ describe('cost', () => {
     // Ten-fold length in the same number of bytes: quadratic cost would take about ten times as long.
     expect(best(40_000)).toBeLessThan(5 * best(4_000) + 5_000)
     expect(best(400_000)).toBeLessThan(5 * best(40_000) + 5_000)
+  })
+})
+
+describe('lines of one session', () => {
+  const toy: Parser = {
+    id: 'toy',
+    title: 'Toy',
+    literals: ['toy-'],
+    logoutLiterals: ['bye-'],
+    forgeryMarks: [],
+    sample: [],
+    openLine: (raw) => {
+      const [, message] = raw.match(/^Toy\t(.*)$/) ?? []
+      const time = { kind: 'absolute', atMs: INFO.newestMs - 1000 } as const
+      return message === undefined
+        ? undefined
+        : { envelope: 'own-file', time, host: '', program: 'toy', message, raw, messageColumn: 4 }
+    },
+    parse: ({ message, messageColumn }) => {
+      const [, session = '', word = '', value = ''] = message.match(/^(\d+) (?:toy|bye)-(\w+) ?(.*)$/) ?? []
+      if (word === 'connect') return { kind: 'connect', address: value as ClientAddress, session }
+      if (word === 'user') return { kind: 'attempt', user: value, session }
+      if (word === 'ok')
+        return { kind: 'login_without_user', address: value as ClientAddress, service: 'pop3', session }
+      if (word === 'cut') return { kind: 'cut', reason: 'cut by the server' }
+      if (word === 'out') return { kind: 'logout', user: value, service: 'pop3', session }
+      return { kind: 'none', mismatch: 'suspect', reason: 'not of the toy', column: messageColumn }
+    },
+  }
+  const scanToy = (lines: string[], logouts = false) => {
+    const found: string[] = []
+    const scanner = new LoginScanner({ parsers: [toy], timezone: 'UTC', logouts })
+    scanner.scan(Buffer.from(lines.map((line) => `${line}\n`).join('')), INFO, {
+      login: ({ user, address, session }) => found.push(`${user} ${address} ${session}`),
+      rejected: ({ reason }) => found.push(reason),
+      logout: ({ user, session }) => found.push(`${user} left ${session}`),
+    })
+    return found
+  }
+
+  it('are joined by the id of the session, in the layout of the server, with CR LF too', () => {
+    expect(
+      scanToy([
+        'Toy\t1 toy-user alice',
+        'Toy\t2 toy-user bob\r',
+        'Toy\t1 toy-ok 198.51.100.7',
+        'Toy\t2 toy-ok 198.51.100.8',
+      ]),
+    ).toEqual(['alice 198.51.100.7 1', 'bob 198.51.100.8 2'])
+  })
+
+  it('give nothing where the user is not known, or the connection came from elsewhere', () => {
+    expect(scanToy(['Toy\t1 toy-ok 198.51.100.7'])).toEqual([
+      'no line of the attempt was seen, so the user is not known',
+    ])
+    expect(scanToy(['Toy\t1 toy-connect 198.51.100.9', 'Toy\t1 toy-user alice', 'Toy\t1 toy-ok 198.51.100.7'])).toEqual(
+      ['198.51.100.9 is not 198.51.100.7'],
+    )
+  })
+
+  it('count for nothing right behind a line that was cut', () => {
+    expect(scanToy(['Toy\t1 toy-user alice', 'Toy\t1 toy-cut', 'Toy\t1 toy-ok 198.51.100.7'])).toEqual([
+      'cut by the server',
+      'it may be the rest of a line that was cut just before',
+    ])
+  })
+
+  it('tell their end where that is asked for', () => {
+    expect(scanToy(['Toy\t1 bye-out alice'])).toEqual([])
+    expect(scanToy(['Toy\t1 bye-out alice'], true)).toEqual(['alice left 1'])
   })
 })

@@ -4,11 +4,12 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { LogLine } from '../core/log-line.ts'
-import type { Login } from '../core/login.ts'
+import type { Login, Logout } from '../core/login.ts'
 import type { ChunkFormat } from '../sources/source.ts'
 import { ByteSearch } from './byte-search.ts'
+import { CutLines, type StoredCut, writerKey } from './cut-lines.ts'
 import { isPlain, LONGEST_LINE_BYTES, readLine, readPlainLine, type Unreadable } from './envelope.ts'
-import { LineJoiner, type PendingConnection, processKey } from './joiner.ts'
+import { LineJoiner, type StoredSession, sessionKey } from './joiner.ts'
 import { readJournalEntry } from './journal-envelope.ts'
 import { LineClock } from './line-time.ts'
 import type { ParsedField, ParsedLogin, ParseResult, Parser } from './parser.ts'
@@ -22,6 +23,8 @@ export interface LoginScannerOptions {
   readonly year?: number
   /** Longer lines give nothing. Default 16 KiB. */
   readonly maxLineBytes?: number
+  /** True: the ends of sessions are looked for and told as well. */
+  readonly logouts?: boolean
 }
 
 /** What a chunk holds, and the newest time (Unix milliseconds) that a line in it can have. */
@@ -40,7 +43,7 @@ export interface LinePlace {
 }
 
 /** A line that holds the words of a server's login but is none. `column` is 0-based, in `line`. All text is untrusted. */
-export interface RejectedLine extends LinePlace {
+export interface RejectedLine extends Omit<LinePlace, 'yearInferred'> {
   /** Id of the parser that came closest. */
   readonly server: string
   readonly reason: string
@@ -51,13 +54,14 @@ export interface RejectedLine extends LinePlace {
 export interface ScanHandler {
   login(login: Login, at: LinePlace): void
   rejected(line: RejectedLine): void
-  logout?(logout: Login, at: LinePlace): void
+  logout?(logout: Logout, at: LinePlace): void
 }
 
 /** What must survive a restart between two lines: plain JSON. */
 export interface ScannerState {
   readonly lastMs: number | null
-  readonly pending: readonly PendingConnection[]
+  readonly pending: readonly StoredSession[]
+  readonly cuts?: readonly StoredCut[]
 }
 
 /** What one parser makes of one line, for people. */
@@ -77,23 +81,20 @@ export interface Explanation {
 export class LoginScanner {
   readonly #parsers: readonly Parser[]
   readonly #search: ByteSearch
-  /** Of each literal, its parser's index as a bit. */
-  readonly #bits: readonly number[]
-  /** Of each literal, where it stands next in the chunk; -1: nowhere. */
-  readonly #next: number[]
+  /** Of each string that is looked for, the parsers whose lines hold it. */
+  readonly #takers: readonly (readonly Parser[])[]
   readonly #clock: LineClock
   readonly #joiner = new LineJoiner()
+  readonly #cuts = new CutLines()
   readonly #maxLineBytes: number
 
   /** @throws {UsageError} for an unknown zone */
   constructor(options: LoginScannerOptions) {
     const { parsers, timezone, year, maxLineBytes = LONGEST_LINE_BYTES } = options
     this.#parsers = parsers
-    this.#search = new ByteSearch(
-      parsers.flatMap(({ literals }) => literals.map((text) => Buffer.from(text, 'latin1'))),
-    )
-    this.#bits = parsers.flatMap(({ literals }, index) => literals.map(() => 1 << index))
-    this.#next = this.#bits.map(() => -1)
+    const takers = takersByLiteral(parsers, options.logouts === true)
+    this.#search = new ByteSearch([...takers.keys()].map((text) => Buffer.from(text, 'latin1')))
+    this.#takers = [...takers.values()]
     this.#clock = new LineClock(year === undefined ? { timezone } : { timezone, year })
     this.#maxLineBytes = maxLineBytes
   }
@@ -103,65 +104,51 @@ export class LoginScanner {
    * told once. Cost is linear in the chunk, whatever it holds.
    */
   scan(chunk: Buffer, info: ScanInfo, on: ScanHandler): void {
-    let from = 0
     this.#search.enter(chunk)
-    for (let i = 0; i < this.#next.length; i++) this.#next[i] = this.#search.find(i, 0)
-    for (;;) {
-      const hit = this.#nearestHit()
-      if (hit < 0) return
+    let hit = this.#search.next(0)
+    while (hit >= 0) {
       const end = chunk.indexOf(10, hit)
       if (end < 0) return
       const start = chunk.lastIndexOf(10, hit) + 1
-      const bits = this.#takeHits(end)
-      if (start >= from && end - start <= this.#maxLineBytes) this.#scanLine(chunk, start, end, bits, info, on)
-      from = end
+      if (end - start > this.#maxLineBytes) hit = this.#search.next(end)
+      else hit = this.#scanLine(chunk, start, end, hit, info, on)
     }
   }
 
-  #nearestHit(): number {
-    let nearest = -1
-    for (const next of this.#next) if (next >= 0 && (nearest < 0 || next < nearest)) nearest = next
-    return nearest
-  }
-
-  /** The parsers whose literals stand before `end`, as bits; their searches go on behind it. */
-  #takeHits(end: number): number {
-    let bits = 0
-    for (let i = 0; i < this.#next.length; i++) {
-      const next = this.#next[i] as number
-      if (next < 0 || next >= end) continue
-      bits |= this.#bits[i] as number
-      this.#next[i] = this.#search.find(i, end)
-    }
-    return bits
-  }
-
-  #scanLine(chunk: Buffer, start: number, end: number, bits: number, info: ScanInfo, on: ScanHandler): void {
-    const latin = chunk.toString('latin1', start, end)
-    const plain = isPlain(latin)
-    const bytes = plain ? undefined : chunk.subarray(start, end)
-    const text = bytes === undefined ? latin : bytes.toString('utf8')
-    const line = bytes === undefined || isUtf8(bytes) ? openLine(text, info.format, plain) : NOT_UTF8
-    const place = { offset: start, line: text, yearInferred: hasNoYear(line) }
-    if ('unreadable' in line) this.#tellUnreadable(line, bits, place, on)
-    else this.#parseLine(line, bits, place, info.newestMs, on)
-  }
-
-  #parseLine(line: LogLine, bits: number, place: LinePlace, newestMs: number, on: ScanHandler): void {
+  /** Takes one line, whose first hit stands at `hit`. Returns the next hit behind it, or -1. */
+  #scanLine(chunk: Buffer, start: number, end: number, hit: number, info: ScanInfo, on: ScanHandler): number {
+    const line = new OpenedLine(chunk, start, end, info)
+    const tried = new Set<Parser>()
     let closest: RejectedLine | undefined
-    for (let i = 0; i < this.#parsers.length; i++) {
-      if ((bits & (1 << i)) === 0) continue
-      const parser = this.#parsers[i] as Parser
-      const result = parser.parse(line)
-      if (result.kind !== 'none') {
-        const trouble = this.#take(parser, line, result, place, newestMs, on)
-        if (trouble !== undefined) on.rejected({ ...place, server: parser.id, reason: trouble, column: 0 })
-        return
+    for (let at = hit; at >= 0 && at < end; at = this.#search.next(at + 1)) {
+      for (const parser of this.#takers[this.#search.found] ?? []) {
+        if (tried.has(parser)) continue
+        tried.add(parser)
+        const failed = this.#tryLine(parser, line, info.newestMs, on)
+        if (failed === 'taken') return this.#search.next(end)
+        if (failed !== undefined && (closest === undefined || closest.column < failed.column)) closest = failed
       }
-      if (!isTold(parser, line, result) || (closest !== undefined && closest.column >= result.column)) continue
-      closest = { ...place, server: parser.id, reason: result.reason, column: result.column }
     }
     if (closest !== undefined) on.rejected(closest)
+    return this.#search.next(end)
+  }
+
+  /** Lets one parser try a line. Returns why it failed, where that should be told if no other takes the line. */
+  #tryLine(parser: Parser, opened: OpenedLine, newestMs: number, on: ScanHandler): RejectedLine | 'taken' | undefined {
+    const line = opened.lineFor(parser)
+    const { place } = opened
+    if ('unreadable' in line) {
+      const isForged = parser.forgeryMarks.some((mark) => place.line.includes(mark))
+      return isForged ? { ...place, server: parser.id, reason: line.unreadable, column: line.column } : undefined
+    }
+    const result = parser.parse(line)
+    if (result.kind === 'none') {
+      const { reason, column } = result
+      return isTold(parser, line, result) ? { ...place, server: parser.id, reason, column } : undefined
+    }
+    const trouble = this.#take(parser, line, result, { ...place, yearInferred: hasNoYear(line) }, newestMs, on)
+    if (trouble !== undefined) on.rejected({ ...place, server: parser.id, reason: trouble, column: 0 })
+    return 'taken'
   }
 
   /** Acts on a line that `parser` took. Returns why nothing came of it, where nothing could. */
@@ -175,48 +162,54 @@ export class LoginScanner {
   ): string | undefined {
     const atMs = this.#clock.toMs(line.time, newestMs)
     if (atMs === undefined) return 'no year makes the time of the line possible'
-    if (result.kind === 'login') {
-      if (this.#isFromElsewhere(parser, line, result.login, atMs))
-        return 'its process has a connection from another address'
-      on.login(toLogin(parser, result.login, atMs), place)
-    } else if (result.kind === 'logout') on.logout?.(toLogin(parser, result, atMs), place)
-    else return this.#join(parser, line, result, atMs, place, on)
+    if (result.kind === 'login') return this.#tell(parser, line, result.login, atMs, place, on)
+    if (result.kind === 'logout') on.logout?.(toLogout(parser, result, atMs), place)
+    else if (result.kind === 'cut') {
+      this.#cuts.add(writerKey(parser.id, line), atMs)
+      return result.reason
+    } else return this.#join(parser, line, result, atMs, place, on)
     return undefined
   }
 
-  #join(
+  /** Tells a login, unless lines before it speak against it: then why. */
+  #tell(
     parser: Parser,
     line: LogLine,
-    result: Extract<ParseResult, { kind: 'connect' | 'disconnect' | 'login_without_address' }>,
+    login: ParsedLogin,
     atMs: number,
     place: LinePlace,
     on: ScanHandler,
   ): string | undefined {
-    const key = processKey(parser.id, line.host, line.program, line.pid)
+    if (this.#isFromElsewhere(parser, line, login, atMs)) return 'its process has a connection from another address'
+    if (!this.#cuts.isEmpty && this.#cuts.mayContinue(writerKey(parser.id, line), atMs)) {
+      return 'it may be the rest of a line that was cut just before'
+    }
+    on.login(toLogin(parser, login, atMs), place)
+    return undefined
+  }
+
+  #join(parser: Parser, line: LogLine, result: PartOfLogin, atMs: number, place: LinePlace, on: ScanHandler) {
+    const key = sessionKey(parser.id, line, result.session)
     if (key === undefined) return 'no process id to join its two lines by'
     if (result.kind === 'connect') this.#joiner.connect(key, result.address, atMs)
+    if (result.kind === 'attempt') this.#joiner.attempt(key, result.user, atMs)
     if (result.kind === 'disconnect') this.#joiner.forget(key)
-    if (result.kind !== 'login_without_address') return undefined
-    const address = this.#joiner.take(key, atMs)
+    if (result.kind !== 'login_without_address' && result.kind !== 'login_without_user') return undefined
+    const known = this.#joiner.take(key, atMs)
+    const address = result.kind === 'login_without_user' ? result.address : known?.address
+    const user = result.kind === 'login_without_address' ? result.user : known?.user
     if (address === undefined) return 'no line of the connection was seen, so the address is not known'
-    on.login(toLogin(parser, { ...result, address }, atMs), place)
-    return undefined
+    if (user === undefined) return 'no line of the attempt was seen, so the user is not known'
+    if (known?.address !== undefined && known.address !== address) return `${known.address} is not ${address}`
+    return this.#tell(parser, line, { ...result, address, user }, atMs, place, on)
   }
 
   /** True for a login line with an address where the line of its connection told another one: an account's name may look like an address. */
   #isFromElsewhere(parser: Parser, line: LogLine, login: ParsedLogin, atMs: number): boolean {
     if (this.#joiner.size === 0) return false
-    const key = processKey(parser.id, line.host, line.program, line.pid)
-    const address = key === undefined ? undefined : this.#joiner.take(key, atMs)
+    const key = sessionKey(parser.id, line, login.session)
+    const address = key === undefined ? undefined : this.#joiner.take(key, atMs)?.address
     return address !== undefined && address !== login.address
-  }
-
-  /** A line in no envelope: told only where it holds what nobody else would write. */
-  #tellUnreadable(why: Unreadable, bits: number, place: LinePlace, on: ScanHandler): void {
-    const parser = this.#parsers.find(
-      ({ forgeryMarks }, i) => (bits & (1 << i)) !== 0 && forgeryMarks.some((mark) => place.line.includes(mark)),
-    )
-    if (parser !== undefined) on.rejected({ ...place, server: parser.id, reason: why.unreadable, column: why.column })
   }
 
   /**
@@ -224,12 +217,13 @@ export class LoginScanner {
    * Changes no state: a two-line login is not joined. Undefined parts of the time are settled as in a scan.
    */
   explain(line: string, info: ScanInfo): readonly Explanation[] {
-    const bytes = Buffer.byteLength(line)
-    const opened: LogLine | Unreadable =
-      bytes > this.#maxLineBytes
-        ? { unreadable: `longer than ${this.#maxLineBytes} bytes`, column: 0 }
-        : openLine(line, info.format, false)
-    const explained = this.#parsers.map((parser) => this.#explainOne(parser, opened, info))
+    const bytes = Buffer.from(`${line}\n`)
+    const opened = new OpenedLine(bytes, 0, bytes.length - 1, info)
+    const tooLong = { unreadable: `longer than ${this.#maxLineBytes} bytes`, column: 0 }
+    const isTooLong = bytes.length > this.#maxLineBytes + 1
+    const explained = this.#parsers.map((parser) =>
+      this.#explainOne(parser, isTooLong ? tooLong : opened.lineFor(parser), info),
+    )
     return explained.sort((a, b) => rank(b) - rank(a))
   }
 
@@ -257,18 +251,79 @@ export class LoginScanner {
   /** What a restart between two lines of a login must not lose; bounded. */
   snapshot(): ScannerState {
     const lastMs = this.#clock.lastMs ?? null
-    return { lastMs, pending: this.#joiner.snapshot(lastMs ?? 0) }
+    const pending = this.#joiner.snapshot(lastMs ?? 0)
+    const cuts = this.#cuts.snapshot(lastMs ?? 0)
+    return cuts.length === 0 ? { lastMs, pending } : { lastMs, pending, cuts }
   }
 
   /** Takes a snapshot back. Whatever is not one is left out. */
   restore(state: unknown): void {
-    const { lastMs, pending } = (typeof state === 'object' && state !== null ? state : {}) as Partial<ScannerState>
+    const { lastMs, pending, cuts } = (
+      typeof state === 'object' && state !== null ? state : {}
+    ) as Partial<ScannerState>
     this.#clock.lastMs = Number.isSafeInteger(lastMs) ? (lastMs as number) : undefined
     this.#joiner.restore(pending)
+    this.#cuts.restore(cuts)
   }
 }
 
+/** Results that tell a part of a login, or that there will be none. */
+type PartOfLogin = Exclude<ParseResult, { kind: 'none' | 'login' | 'logout' | 'cut' }>
+
+/**
+ * The strings to look for, each with the parsers to try on its lines. Of strings that hold one another the shortest is enough: it stands in
+ * the same lines.
+ */
+function takersByLiteral(parsers: readonly Parser[], logouts: boolean): Map<string, Parser[]> {
+  const wanted = parsers.flatMap((parser) =>
+    [...parser.literals, ...(logouts ? (parser.logoutLiterals ?? []) : [])].map((text) => [text, parser] as const),
+  )
+  const texts = new Set(wanted.map(([text]) => text))
+  const shortest = [...texts].filter((text) => ![...texts].some((other) => other !== text && text.includes(other)))
+  const takers = new Map(shortest.map((text) => [text, [] as Parser[]]))
+  for (const [text, parser] of wanted) {
+    for (const [inner, list] of takers) if (text.includes(inner) && !list.includes(parser)) list.push(parser)
+  }
+  return takers
+}
+
 const NOT_UTF8: Unreadable = { unreadable: 'bytes that are not UTF-8', column: 0 }
+/** Columns of a server's own file may be parted by tabs. */
+const UNPRINTABLE_BUT_TAB = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029\ufffd]/
+
+/** A line that holds a string of some parser, opened as each of them wants it. */
+class OpenedLine {
+  readonly place: Omit<LinePlace, 'yearInferred'>
+  readonly #format: ScanInfo['format']
+  /** Printable ASCII only. */
+  readonly #isPlain: boolean
+  readonly #isUtf8: boolean
+  /** Out of an envelope that all servers may use. */
+  #common: LogLine | Unreadable | undefined
+
+  constructor(chunk: Buffer, start: number, end: number, info: ScanInfo) {
+    const latin = chunk.toString('latin1', start, end)
+    this.#format = info.format
+    this.#isPlain = isPlain(latin)
+    const bytes = this.#isPlain ? undefined : chunk.subarray(start, end)
+    this.#isUtf8 = bytes === undefined || isUtf8(bytes)
+    this.place = { offset: start, line: bytes === undefined ? latin : bytes.toString('utf8') }
+  }
+
+  lineFor(parser: Parser): LogLine | Unreadable {
+    if (!this.#isUtf8) return NOT_UTF8
+    const own = parser.openLine === undefined ? undefined : this.#ownLayout(parser)
+    this.#common ??= own === undefined ? openLine(this.place.line, this.#format, this.#isPlain) : undefined
+    return own ?? (this.#common as LogLine | Unreadable)
+  }
+
+  #ownLayout(parser: Parser): LogLine | undefined {
+    if (this.#format === 'journal-json') return undefined
+    const { line } = this.place
+    const raw = line.endsWith('\r') ? line.slice(0, -1) : line
+    return this.#isPlain || !UNPRINTABLE_BUT_TAB.test(raw) ? parser.openLine?.(raw) : undefined
+  }
+}
 
 /** `plain` tells that the text is known to be printable ASCII. */
 function openLine(text: string, format: ScanInfo['format'], plain: boolean): LogLine | Unreadable {
@@ -287,10 +342,15 @@ function isTold(parser: Parser, line: LogLine, result: Extract<ParseResult, { ki
 }
 
 function toLogin(parser: Parser, parsed: ParsedLogin, atMs: number): Login {
-  const { user, address, service, tls } = parsed
-  return tls === undefined
-    ? { user, address, service, server: parser.id, atMs }
-    : { user, address, service, server: parser.id, atMs, tls }
+  const { user, address, service, tls, session } = parsed
+  const login = { user, address, service, server: parser.id, atMs }
+  if (tls === undefined && session === undefined) return login
+  return { ...login, ...(tls === undefined ? {} : { tls }), ...(session === undefined ? {} : { session }) }
+}
+
+function toLogout(parser: Parser, parsed: Extract<ParseResult, { kind: 'logout' }>, atMs: number): Logout {
+  const { kind: _, ...rest } = parsed
+  return { ...rest, server: parser.id, atMs }
 }
 
 function rank(explanation: Explanation): number {

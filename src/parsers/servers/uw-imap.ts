@@ -2,11 +2,11 @@
  * University of Washington ipop3d and imapd: `Login`, `Admin Login`, `Auth`, `Authenticated` and `APOP` lines of all versions.
  * The server cuts each field after 80 characters. Left out: anonymous and pre-authenticated sessions, logins passed on to another host.
  */
-import type { LogLine } from '../core/log-line.ts'
-import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from './cursor.ts'
-import { takeAddress } from './logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from './parser.ts'
-import { foreign, forged, senderMismatch } from './sender.ts'
+import type { LogLine } from '../../core/log-line.ts'
+import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from '../cursor.ts'
+import { takeAddress } from '../logged-address.ts'
+import type { ParsedField, ParseResult, Parser } from '../parser.ts'
+import { foreign, forged, senderMismatch } from '../sender.ts'
 
 const TITLE = 'UW ipop3d and imapd'
 const POP3_PROGRAMS = ['ipop3d', 'ipop3s', 'ipop3sd', 'pop3d', 'pop3s', 'in.ipop3d', 'in.pop3d']

@@ -2,12 +2,12 @@
  * Dovecot 0.99 to 2.4, pop3-login and imap-login. The elements are those of `login_log_format_elements` (Dovecot manual), in any
  * order; `login_log_format` must begin with the message (the default). Left out: proxied sessions, other login services, anonymous logins.
  */
-import type { ClientAddress } from '../core/client-address.ts'
-import type { LogLine } from '../core/log-line.ts'
-import { Cursor, charSet, charsExcept, WORD } from './cursor.ts'
-import { takeAddress } from './logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from './parser.ts'
-import { foreign, forged, senderMismatch } from './sender.ts'
+import type { ClientAddress } from '../../core/client-address.ts'
+import type { LogLine } from '../../core/log-line.ts'
+import { Cursor, charSet, charsExcept, WORD } from '../cursor.ts'
+import { takeAddress } from '../logged-address.ts'
+import type { ParsedField, ParseResult, Parser } from '../parser.ts'
+import { foreign, forged, senderMismatch } from '../sender.ts'
 
 const TITLE = 'Dovecot'
 const SUCCESS = ['Login: ', 'Logged in: ']

@@ -2,11 +2,11 @@
  * popa3d: the address stands in the line of the connection, the user in the line of the login, joined by process. With a patch
  * that was once common, one line holds both.
  */
-import type { LogLine } from '../core/log-line.ts'
-import { Cursor, charsExcept } from './cursor.ts'
-import { takeAddress } from './logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from './parser.ts'
-import { foreign, forged, senderMismatch } from './sender.ts'
+import type { LogLine } from '../../core/log-line.ts'
+import { Cursor, charsExcept } from '../cursor.ts'
+import { takeAddress } from '../logged-address.ts'
+import type { ParsedField, ParseResult, Parser } from '../parser.ts'
+import { foreign, forged, senderMismatch } from '../sender.ts'
 
 const TITLE = 'popa3d'
 const PROGRAMS = new Set(['popa3d'])

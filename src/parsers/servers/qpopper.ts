@@ -2,11 +2,11 @@
  * Qpopper 2.5 to 4.1: the login line (`LOG_LOGIN`, `log-login`) and the statistics line (`-s`), which a session that had logged in
  * writes at its end. Left out: `log-login` formats of an operator's own making.
  */
-import type { LogLine } from '../core/log-line.ts'
-import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from './cursor.ts'
-import { takeAddress } from './logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from './parser.ts'
-import { foreign, forged, senderMismatch } from './sender.ts'
+import type { LogLine } from '../../core/log-line.ts'
+import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from '../cursor.ts'
+import { takeAddress } from '../logged-address.ts'
+import type { ParsedField, ParseResult, Parser } from '../parser.ts'
+import { foreign, forged, senderMismatch } from '../sender.ts'
 
 const TITLE = 'Qpopper'
 const PROGRAMS = new Set(['popper', 'qpopper', 'qpopperd', 'popperd', 'in.popper', 'in.qpopper', 'in.qpopperd'])
