@@ -35,7 +35,7 @@ export const explain: Configure = (command, context, act) => {
         let waiting = false // a connection whose login has not come yet
         for await (const text of line === undefined ? linesOf(context) : [line.replace(/\r?\n$/, '')]) {
           const explained = explainLine(scanner, text, context.clock.now())
-          const isConnection = ['connect', 'attempt'].includes(explained.best.outcome)
+          const isConnection = ['announce', 'connect', 'attempt'].includes(explained.best.outcome)
           waiting = isConnection || (waiting && !explained.isLogin)
           allLogins &&= explained.isLogin || isConnection
           await print(context, options.json ? jsonLine(text, explained) : explanationText(text, explained, context))
@@ -118,6 +118,7 @@ function explanationText(line: string, explained: Explained, context: CliContext
 
 const OUTCOMES: Record<Exclude<Explanation['outcome'], 'none'>, string> = {
   login: 'a successful login',
+  announce: 'the first of two lines: it announces a connection, a later one tells the login',
   connect: 'the first of two lines: it tells the address, a later one of the same process the login',
   attempt: 'a line before the login: it tells who tries, a later one of the same session whether that was a success',
   login_without_address: 'the second of two lines: a login; the address stands in an earlier one of the same process',

@@ -85,6 +85,20 @@ describe('LineJoiner', () => {
     }
   })
 
+  it('tells the sessions of which it knows nothing but that they are', () => {
+    const joiner = new LineJoiner()
+    joiner.announce('a', 1000)
+    joiner.connect('b', ADDRESS, 1000)
+    joiner.attempt('c', 'carol', 1000)
+    const restored = new LineJoiner()
+    restored.restore(JSON.parse(JSON.stringify(joiner.snapshot(2000))))
+    for (const each of [joiner, restored]) {
+      expect([...each.announced()]).toEqual(['a'])
+      expect(each.take('a', 2000)).toEqual({ atMs: 1000 })
+      expect([...each.announced()]).toEqual([])
+    }
+  })
+
   it('has the address of no earlier session in a new one', () => {
     const joiner = new LineJoiner()
     joiner.connect('a', ADDRESS, 0)

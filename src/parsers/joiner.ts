@@ -13,7 +13,7 @@ const DISORDER_MS = 2_000
 const LONGEST_KEY = 400
 const LONGEST_USER = 255
 
-/** What lines of a session have told so far, and the time of the last of them (Unix milliseconds). */
+/** What lines of a session have told so far (nothing, where it was only announced), and the time of the last of them (Unix milliseconds). */
 export interface PendingSession {
   readonly address?: ClientAddress
   readonly user?: string
@@ -35,6 +35,11 @@ export class LineJoiner {
   /** Remembers the address of a new session in place of an earlier one of that key. */
   connect(key: string, address: ClientAddress, atMs: number): void {
     this.#put(key, { address, atMs })
+  }
+
+  /** Remembers that there is a session. */
+  announce(key: string, atMs: number): void {
+    this.#put(key, { atMs })
   }
 
   /** Remembers who tries to log in, beside the address of the session where that is known. */
@@ -72,6 +77,11 @@ export class LineJoiner {
     }
   }
 
+  /** The sessions that were announced and of which no more is known. */
+  *announced(): Iterable<string> {
+    for (const [key, { address, user }] of this.#pending) if (address === undefined && user === undefined) yield key
+  }
+
   /** Plain JSON of what waits, without what is too old at `newestMs`, oldest first. */
   snapshot(newestMs: number): StoredSession[] {
     const kept: StoredSession[] = []
@@ -95,6 +105,7 @@ export class LineJoiner {
     if (text !== null && address === undefined) return
     if (address !== undefined) this.connect(key, address, atMs as number)
     if (typeof user === 'string') this.attempt(key, user, atMs as number)
+    else if (address === undefined) this.announce(key, atMs as number)
   }
 }
 

@@ -34,6 +34,11 @@ export type ParseResult =
   | { readonly kind: 'login'; readonly login: ParsedLogin }
   /** Tells the address of a session whose login is told later. */
   | { readonly kind: 'connect'; readonly address: ClientAddress; readonly session?: string }
+  /**
+   * Announces a session, and not whose it is. Where lines like it stand in a log, a login of that host and server that names a `session`
+   * counts only if it was announced, and once.
+   */
+  | { readonly kind: 'announce'; readonly session: string }
   /** Tells who tries to log in in a session. */
   | { readonly kind: 'attempt'; readonly user: string; readonly session?: string }
   /** A login whose address a `connect` line gave. */
@@ -87,11 +92,6 @@ export interface Parser {
    * that layout. Anchored at the first byte, so that no line of a syslog is taken for one. `raw` holds no control character but tabs.
    */
   openLine?(raw: string): LogLine | undefined
-  /**
-   * True where the server ends each line of its own file with CR LF: then a line behind a bare LF, in a log that has CR LF elsewhere, was
-   * written by a client whose text the server passed on, and counts for nothing.
-   */
-  readonly crlf?: boolean
   /** Takes a line apart. What the grammar finds on its way is added to `fields` where one is given (for people; a scan gives none). */
   parse(line: LogLine, fields?: ParsedField[]): ParseResult
 }

@@ -281,6 +281,9 @@ describe('lines of one session', () => {
     parse: ({ message, messageColumn }) => {
       const [, session = '', word = '', value = ''] = message.match(/^(\d+) (?:toy|bye)-(\w+) ?(.*)$/) ?? []
       if (word === 'connect') return { kind: 'connect', address: value as ClientAddress, session }
+      if (word === 'new') return { kind: 'announce', session }
+      if (word === 'in')
+        return { kind: 'login', login: { user: 'alice', address: value as ClientAddress, service: 'imap', session } }
       if (word === 'user') return { kind: 'attempt', user: value, session }
       if (word === 'ok')
         return { kind: 'login_without_user', address: value as ClientAddress, service: 'pop3', session }
@@ -289,9 +292,9 @@ describe('lines of one session', () => {
       return { kind: 'none', mismatch: 'suspect', reason: 'not of the toy', column: messageColumn }
     },
   }
-  const scanToy = (lines: string[], logouts = false) => {
+  const newToyScanner = (logouts = false) => new LoginScanner({ parsers: [toy], timezone: 'UTC', logouts })
+  const scanToy = (lines: string[], logouts = false, scanner = newToyScanner(logouts)) => {
     const found: string[] = []
-    const scanner = new LoginScanner({ parsers: [toy], timezone: 'UTC', logouts })
     scanner.scan(Buffer.from(lines.map((line) => `${line}\n`).join('')), INFO, {
       login: ({ user, address, session }) => found.push(`${user} ${address} ${session}`),
       rejected: ({ reason }) => found.push(reason),
@@ -318,6 +321,27 @@ describe('lines of one session', () => {
     expect(scanToy(['Toy\t1 toy-connect 198.51.100.9', 'Toy\t1 toy-user alice', 'Toy\t1 toy-ok 198.51.100.7'])).toEqual(
       ['198.51.100.9 is not 198.51.100.7'],
     )
+  })
+
+  it('are not asked for where no session is announced', () => {
+    expect(scanToy(['Toy\t1 toy-in 198.51.100.7'])).toEqual(['alice 198.51.100.7 1'])
+  })
+
+  it('give a login for each announcement and no more, where sessions are announced', () => {
+    const unannounced = 'no line announced its connection, as others are'
+    const lines = ['Toy\t1 toy-new', 'Toy\t2 toy-in 6.6.6.6', 'Toy\t1 toy-in 198.51.100.7', 'Toy\t1 toy-in 6.6.6.6']
+    expect(scanToy(lines)).toEqual([unannounced, 'alice 198.51.100.7 1', unannounced])
+  })
+
+  it('are known to be announced after a restart', () => {
+    const before = newToyScanner()
+    expect(scanToy(['Toy\t1 toy-new'], false, before)).toEqual([])
+    const after = newToyScanner()
+    after.restore(JSON.parse(JSON.stringify(before.snapshot())))
+    expect(scanToy(['Toy\t2 toy-in 6.6.6.6', 'Toy\t1 toy-in 198.51.100.7'], false, after)).toEqual([
+      'no line announced its connection, as others are',
+      'alice 198.51.100.7 1',
+    ])
   })
 
   it('count for nothing right behind a line that was cut', () => {

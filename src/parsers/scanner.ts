@@ -11,7 +11,6 @@ import { CutLines, type StoredCut, writerKey } from './cut-lines.ts'
 import { isPlain, LONGEST_LINE_BYTES, readLine, readPlainLine, type Unreadable } from './envelope.ts'
 import { LineJoiner, type StoredSession, sessionKey } from './joiner.ts'
 import { readJournalEntry } from './journal-envelope.ts'
-import { LineEnds, type StoredLineEnds } from './line-ends.ts'
 import { LineClock } from './line-time.ts'
 import type { ParsedField, ParsedLogin, ParseResult, Parser } from './parser.ts'
 
@@ -63,7 +62,6 @@ export interface ScannerState {
   readonly lastMs: number | null
   readonly pending: readonly StoredSession[]
   readonly cuts?: readonly StoredCut[]
-  readonly lineEnds?: StoredLineEnds
 }
 
 /** What one parser makes of one line, for people. */
@@ -88,7 +86,8 @@ export class LoginScanner {
   readonly #clock: LineClock
   readonly #joiner = new LineJoiner()
   readonly #cuts = new CutLines()
-  readonly #lineEnds = new LineEnds()
+  /** The servers that announce their sessions in this log. */
+  readonly #announcers = new Set<string>()
   readonly #maxLineBytes: number
 
   /** @throws {UsageError} for an unknown zone */
@@ -108,12 +107,6 @@ export class LoginScanner {
    */
   scan(chunk: Buffer, info: ScanInfo, on: ScanHandler): void {
     this.#search.enter(chunk)
-    this.#lineEnds.enter(chunk)
-    this.#scanHits(chunk, info, on)
-    this.#lineEnds.leave()
-  }
-
-  #scanHits(chunk: Buffer, info: ScanInfo, on: ScanHandler): void {
     let hit = this.#search.next(0)
     while (hit >= 0) {
       const end = chunk.indexOf(10, hit)
@@ -155,14 +148,6 @@ export class LoginScanner {
       const { reason, column } = result
       return isTold(parser, line, result) ? { ...place, server: parser.id, reason, column } : undefined
     }
-    if (parser.crlf === true && !this.#lineEnds.isWhole(place.offset)) {
-      return {
-        ...place,
-        server: parser.id,
-        reason: 'it stands behind a bare LF, which a client may have sent',
-        column: 0,
-      }
-    }
     const trouble = this.#take(parser, line, result, { ...place, yearInferred: hasNoYear(line) }, newestMs, on)
     if (trouble !== undefined) on.rejected({ ...place, server: parser.id, reason: trouble, column: 0 })
     return 'taken'
@@ -197,7 +182,8 @@ export class LoginScanner {
     place: LinePlace,
     on: ScanHandler,
   ): string | undefined {
-    if (this.#isFromElsewhere(parser, line, login, atMs)) return 'its process has a connection from another address'
+    const trouble = this.#contradiction(parser, line, login, atMs)
+    if (trouble !== undefined) return trouble
     if (!this.#cuts.isEmpty && this.#cuts.mayContinue(writerKey(parser.id, line), atMs)) {
       return 'it may be the rest of a line that was cut just before'
     }
@@ -209,6 +195,7 @@ export class LoginScanner {
     const key = sessionKey(parser.id, line, result.session)
     if (key === undefined) return 'no process id to join its two lines by'
     if (result.kind === 'connect') this.#joiner.connect(key, result.address, atMs)
+    if (result.kind === 'announce') this.#announce(parser, line, key, atMs)
     if (result.kind === 'attempt') this.#joiner.attempt(key, result.user, atMs)
     if (result.kind === 'disconnect') this.#joiner.forget(key)
     if (result.kind !== 'login_without_address' && result.kind !== 'login_without_user') return undefined
@@ -221,12 +208,23 @@ export class LoginScanner {
     return this.#tell(parser, line, { ...result, address, user }, atMs, place, on)
   }
 
-  /** True for a login line with an address where the line of its connection told another one: an account's name may look like an address. */
-  #isFromElsewhere(parser: Parser, line: LogLine, login: ParsedLogin, atMs: number): boolean {
-    if (this.#joiner.size === 0) return false
+  #announce(parser: Parser, line: LogLine, key: string, atMs: number): void {
+    this.#joiner.announce(key, atMs)
+    if (this.#announcers.size < MOST_ANNOUNCERS) this.#announcers.add(announcerKey(parser.id, line))
+  }
+
+  /**
+   * Why the lines before a login line speak against it: its connection told another address (an account's name may look like one), or it
+   * has none where all others were announced (a client may have written the whole line).
+   */
+  #contradiction(parser: Parser, line: LogLine, login: ParsedLogin, atMs: number): string | undefined {
+    const isAnnounced = login.session !== undefined && this.#announcers.has(announcerKey(parser.id, line))
+    if (this.#joiner.size === 0 && !isAnnounced) return undefined
     const key = sessionKey(parser.id, line, login.session)
-    const address = key === undefined ? undefined : this.#joiner.take(key, atMs)?.address
-    return address !== undefined && address !== login.address
+    const known = key === undefined ? undefined : this.#joiner.take(key, atMs)
+    if (known === undefined) return isAnnounced ? 'no line announced its connection, as others are' : undefined
+    const isOther = known.address !== undefined && known.address !== login.address
+    return isOther ? 'its process has a connection from another address' : undefined
   }
 
   /**
@@ -270,25 +268,27 @@ export class LoginScanner {
     const lastMs = this.#clock.lastMs ?? null
     const pending = this.#joiner.snapshot(lastMs ?? 0)
     const cuts = this.#cuts.snapshot(lastMs ?? 0)
-    const lineEnds = this.#lineEnds.snapshot()
-    return {
-      lastMs,
-      pending,
-      ...(cuts.length === 0 ? {} : { cuts }),
-      ...(lineEnds === undefined ? {} : { lineEnds }),
-    }
+    return cuts.length === 0 ? { lastMs, pending } : { lastMs, pending, cuts }
   }
 
   /** Takes a snapshot back. Whatever is not one is left out. */
   restore(state: unknown): void {
-    const { lastMs, pending, cuts, lineEnds } = (
+    const { lastMs, pending, cuts } = (
       typeof state === 'object' && state !== null ? state : {}
     ) as Partial<ScannerState>
     this.#clock.lastMs = Number.isSafeInteger(lastMs) ? (lastMs as number) : undefined
     this.#joiner.restore(pending)
+    this.#announcers.clear()
+    for (const key of this.#joiner.announced()) this.#announcers.add(key.split('\t', 2).join('\t'))
     this.#cuts.restore(cuts)
-    this.#lineEnds.restore(lineEnds)
   }
+}
+
+/** More servers than this in one log are not kept. */
+const MOST_ANNOUNCERS = 10_000
+
+function announcerKey(server: string, line: LogLine): string {
+  return `${server}\t${line.host}`
 }
 
 /** Results that tell a part of a login, or that there will be none. */
