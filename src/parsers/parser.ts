@@ -92,6 +92,11 @@ export interface Parser {
    * that layout. Anchored at the first byte, so that no line of a syslog is taken for one. `raw` holds no control character but tabs.
    */
   openLine?(raw: string): LogLine | undefined
+  /**
+   * True where the server ends each line of its own file with CR LF: then a line behind a bare LF, in a log that has CR LF elsewhere, was
+   * written by a client whose text the server passed on, and counts for nothing.
+   */
+  readonly crlf?: boolean
   /** Takes a line apart. What the grammar finds on its way is added to `fields` where one is given (for people; a scan gives none). */
   parse(line: LogLine, fields?: ParsedField[]): ParseResult
 }

@@ -11,6 +11,7 @@ import { CutLines, type StoredCut, writerKey } from './cut-lines.ts'
 import { isPlain, LONGEST_LINE_BYTES, readLine, readPlainLine, type Unreadable } from './envelope.ts'
 import { LineJoiner, type StoredSession, sessionKey } from './joiner.ts'
 import { readJournalEntry } from './journal-envelope.ts'
+import { LineEnds, type StoredLineEnds } from './line-ends.ts'
 import { LineClock } from './line-time.ts'
 import type { ParsedField, ParsedLogin, ParseResult, Parser } from './parser.ts'
 
@@ -62,6 +63,7 @@ export interface ScannerState {
   readonly lastMs: number | null
   readonly pending: readonly StoredSession[]
   readonly cuts?: readonly StoredCut[]
+  readonly lineEnds?: StoredLineEnds
 }
 
 /** What one parser makes of one line, for people. */
@@ -88,6 +90,7 @@ export class LoginScanner {
   readonly #cuts = new CutLines()
   /** The servers that announce their sessions in this log. */
   readonly #announcers = new Set<string>()
+  readonly #lineEnds = new LineEnds()
   readonly #maxLineBytes: number
 
   /** @throws {UsageError} for an unknown zone */
@@ -107,6 +110,12 @@ export class LoginScanner {
    */
   scan(chunk: Buffer, info: ScanInfo, on: ScanHandler): void {
     this.#search.enter(chunk)
+    this.#lineEnds.enter(chunk)
+    this.#scanHits(chunk, info, on)
+    this.#lineEnds.leave()
+  }
+
+  #scanHits(chunk: Buffer, info: ScanInfo, on: ScanHandler): void {
     let hit = this.#search.next(0)
     while (hit >= 0) {
       const end = chunk.indexOf(10, hit)
@@ -147,6 +156,14 @@ export class LoginScanner {
     if (result.kind === 'none') {
       const { reason, column } = result
       return isTold(parser, line, result) ? { ...place, server: parser.id, reason, column } : undefined
+    }
+    if (parser.crlf === true && !this.#lineEnds.isWhole(place.offset)) {
+      return {
+        ...place,
+        server: parser.id,
+        reason: 'it stands behind a bare LF, which a client may have sent',
+        column: 0,
+      }
     }
     const trouble = this.#take(parser, line, result, { ...place, yearInferred: hasNoYear(line) }, newestMs, on)
     if (trouble !== undefined) on.rejected({ ...place, server: parser.id, reason: trouble, column: 0 })
@@ -268,12 +285,18 @@ export class LoginScanner {
     const lastMs = this.#clock.lastMs ?? null
     const pending = this.#joiner.snapshot(lastMs ?? 0)
     const cuts = this.#cuts.snapshot(lastMs ?? 0)
-    return cuts.length === 0 ? { lastMs, pending } : { lastMs, pending, cuts }
+    const lineEnds = this.#lineEnds.snapshot()
+    return {
+      lastMs,
+      pending,
+      ...(cuts.length === 0 ? {} : { cuts }),
+      ...(lineEnds === undefined ? {} : { lineEnds }),
+    }
   }
 
   /** Takes a snapshot back. Whatever is not one is left out. */
   restore(state: unknown): void {
-    const { lastMs, pending, cuts } = (
+    const { lastMs, pending, cuts, lineEnds } = (
       typeof state === 'object' && state !== null ? state : {}
     ) as Partial<ScannerState>
     this.#clock.lastMs = Number.isSafeInteger(lastMs) ? (lastMs as number) : undefined
@@ -281,6 +304,7 @@ export class LoginScanner {
     this.#announcers.clear()
     for (const key of this.#joiner.announced()) this.#announcers.add(key.split('\t', 2).join('\t'))
     this.#cuts.restore(cuts)
+    this.#lineEnds.restore(lineEnds)
   }
 }
 
