@@ -58,7 +58,7 @@ export type ParseResult =
     }
   /** Session ended or login failed: forget what the session's lines told. */
   | { readonly kind: 'disconnect'; readonly session?: string }
-  /** The end of a session that was logged in; `address` or `session` says which. */
+  /** The end of a session that was logged in; `address` or `session` says which, where the line tells either. */
   | {
       readonly kind: 'logout'
       readonly user: string
@@ -77,10 +77,13 @@ export interface Parser {
   /** Name for people. */
   readonly title: string
   /**
-   * Every line that this parser can use holds at least one of these ASCII strings, also inside JSON (so none holds a quote, a
-   * backslash or a control character). Each costs one pass over the log, and is the faster the rarer its first byte is in logs.
+   * Every line that this parser can use holds at least one of these ASCII strings, also inside JSON (so none holds a
+   * backslash or a control character, nor a quote unless {@link isOwnFileOnly}). Each costs one pass over the log, and is the faster the
+   * rarer its first byte is in logs.
    */
   readonly literals: readonly string[]
+  /** True where every line stands in a file of the server's own layout, so none inside JSON. */
+  readonly isOwnFileOnly?: true
   /** The same for its lines about the end of a session, if it has any: looked for only where somebody wants to know. */
   readonly logoutLiterals?: readonly string[]
   /** Strings that a line of another program holds only if somebody imitates this server: such a line is worth telling. */
