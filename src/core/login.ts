@@ -20,7 +20,7 @@ export interface Login {
   readonly session?: string
 }
 
-/** The end of a session that was logged in. `address` or `session` tells which. */
+/** The end of a session that was logged in. `address` or `session` tells which; without either it is one of the user's, nobody knows which. */
 export interface Logout {
   readonly user: string
   readonly service: Service

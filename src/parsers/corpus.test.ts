@@ -119,6 +119,13 @@ describe('a user name cannot become an address', () => {
     (name) => `Nov 22 14:00:00 m dovecot: pop3-login: Login: rip=198.51.100.7, lip=192.0.2.1, user=<${name}>`,
     (name) => `Nov 22 14:00:00 pop3-login: Info: Login: user=<${name}>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1`,
     (name) => `Nov 22 14:00:00 m imap-login: Login: ${name} [198.51.100.7]`,
+    (name) =>
+      `Nov 22 14:00:00 m dovecot: imap-login: Login: user=<${name}>, auth_user=<${name}>, method=PLAIN, rip=198.51.100.7, session=<TX+Tjt1ghaLGM2QH>`,
+    (name) =>
+      `Nov 22 14:00:00 m dovecot: imap-login: Login: user=<${name}>, method=PLAIN, mpid=1, session=<TX+Tjt1gAAA>`,
+    (name) => `Nov 22 14:00:00 m dovecot: imap-login: Login: user=${name}, method=PLAIN, mpid=1, session=<TX+Tjt1gAAA>`,
+    (name) =>
+      `Nov 22 14:00:00 m dovecot: imap-login: proxy(${name},192.0.2.9:143): Started proxying to remote host (0.022 secs): user=<${name}>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.1`,
     (name) => `Nov 22 14:00:00 m popper[1]: (v4.0.5) POP login by user "${name}" at (h.example) 198.51.100.7`,
     (name) => `Nov 22 14:00:00 m popper[1]: (v4.0.5) POP login by user "alice" at (${name}) 198.51.100.7`,
     (name) => `Nov 22 14:00:00 m popper[1]: Stats: ${name} 0 0 0 0 h.example 198.51.100.7`,

@@ -94,7 +94,7 @@ export class Cursor {
   }
 
   /** The result for a line that fails here. */
-  fail(mismatch: Mismatch, reason: string): ParseResult {
+  fail(mismatch: Mismatch, reason: string): Extract<ParseResult, { kind: 'none' }> {
     return { kind: 'none', mismatch, reason, column: this.line.messageColumn + this.at }
   }
 }

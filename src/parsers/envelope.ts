@@ -30,6 +30,8 @@ const TAG = charsExcept(' []:"<>()')
 const LONGEST_HOST = 255
 const LONGEST_TAG = 64
 const OWN_NAME = /([A-Za-z][A-Za-z0-9_.-]{0,31}): /y
+/** What Dovecot's mail processes write in front of a line in its own file: `imap(alice)<314><session>: Info: `. */
+const MAIL_PROCESS = /(?=(?:imap|pop3|imap-hibernate)\()/y
 const POPPER_TRACE = /(?:(\d{4}) )?\[(popper|\d{1,10})\] /y
 
 /** True for text of printable ASCII characters only, which {@link readPlainLine} asks for. */
@@ -100,7 +102,10 @@ function readTagged(raw: string, time: TimeField, start: number): LogLine | unde
 function readOwnFile(raw: string, time: TimeField, start: number): LogLine | undefined {
   OWN_NAME.lastIndex = start
   const name = OWN_NAME.exec(raw)
-  if (name === null) return undefined
+  if (name === null) {
+    const end = matchEnd(MAIL_PROCESS, raw, start)
+    return end === undefined ? undefined : makeLine(raw, 'own-file', time.time, '', 'dovecot', undefined, end)
+  }
   return makeLine(raw, 'own-file', time.time, '', name[1] as string, undefined, OWN_NAME.lastIndex)
 }
 

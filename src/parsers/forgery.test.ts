@@ -92,6 +92,15 @@ const TEMPLATES: readonly (readonly [program: string, message: (his: string) => 
     'dovecot',
     (his) => `pop3-login: Login: user=<${his}>, method=PLAIN, rip=${REAL}, lip=192.0.2.25, mpid=7, TLS, session=<a>`,
   ],
+  [
+    'dovecot',
+    (his) =>
+      `imap-login: proxy(${his}): Login failed to 192.0.2.26:143: ${his}: user=<${his}>, method=PLAIN, rip=${REAL}, lip=192.0.2.25`,
+  ],
+  [
+    'dovecot',
+    (his) => `imap-login: Login: user=<${his}>, auth_user=<${his}>, method=PLAIN, mpid=7, session=<TX+Tjt1gAAA>`,
+  ],
   ['dovecot', (his) => `imap(${his})<7><x>: copy from INBOX: box=${his}, uid=1`],
   ['dovecot', (his) => `lmtp(alice)<7><x>: sieve: msgid=<${his}>: stored mail into mailbox '${his}'`],
   ['dovecot', (his) => `auth: passwd-file(${his},${REAL}): unknown user`],

@@ -1,39 +1,33 @@
 /**
- * Dovecot 0.99 to 2.4, pop3-login and imap-login. The elements are those of `login_log_format_elements` (Dovecot manual), in any
- * order; `login_log_format` must begin with the message (the default). Left out: proxied sessions, other login services, anonymous logins.
+ * Dovecot 0.99 to 2.4, pop3-login and imap-login, also as proxies (client-common.c, client-common-auth.c). `login_log_format` must begin with
+ * the message (the default). Left out: other login services, anonymous logins, clients of local sockets, which have no address.
  */
-import type { ClientAddress } from '../../core/client-address.ts'
 import type { LogLine } from '../../core/log-line.ts'
-import { Cursor, charSet, charsExcept, WORD } from '../cursor.ts'
+import { Cursor, charSet, charsExcept, HOST_NAME } from '../cursor.ts'
 import { takeAddress } from '../logged-address.ts'
 import type { ParsedField, ParseResult, Parser } from '../parser.ts'
 import { foreign, forged, senderMismatch } from '../sender.ts'
+import { readElements } from './dovecot-elements.ts'
+import { isMailProcess, LOGOUT_LITERALS, parseMailProcess } from './dovecot-logout.ts'
+
+type Service = 'pop3' | 'imap'
 
 const TITLE = 'Dovecot'
 const SUCCESS = ['Login: ', 'Logged in: ']
-const SERVICES = new Map<string, 'pop3' | 'imap'>([
+const SERVICES = new Map<string, Service>([
   ['pop3-login', 'pop3'],
   ['imap-login', 'imap'],
 ])
 const PROCESSES = new Set(['dovecot', 'log', 'pop3-login', 'imap-login'])
+/** Its name in syslog is the setting `instance_name`; where there are several, they are called so by custom. */
+const INSTANCE = 'dovecot-'
 
 const SERVICE_NAME = charSet('abcdefghijklmnopqrstuvwxyz0123456789-')
-const KEY = charSet('abcdefghijklmnopqrstuvwxyz_')
-const USER = charsExcept('<>')
-const SESSION = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_.:-')
-const PLAIN_VALUE = charsExcept('<>,"= ')
 const OLD_USER = charsExcept('<>[]" ')
-const TLS_TROUBLE = charsExcept('<>,=')
-const CIPHER = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+')
-const BITS = charSet('0123456789/')
-const PROTOCOLS = ['TLSv1.3', 'TLSv1.2', 'TLSv1.1', 'TLSv1', 'SSLv3']
-
-const SMALL_S = 's'.charCodeAt(0)
-const LARGE_S = 'S'.charCodeAt(0)
-const LARGE_T = 'T'.charCodeAt(0)
+const PROXIED_USER = charsExcept('<>(), ')
+const DURATION = charSet('0123456789., seconrt')
 const LONGEST_USER = 255
-const LONGEST_VALUE = 128
-const MOST_ELEMENTS = 24
+const LONGEST_HOST = 255
 /** Old syslogs cut lines at 1024 bytes with all that stands before the message. A name made to fill that would push the true address out. */
 const LONGEST_MESSAGE = 800
 
@@ -41,7 +35,8 @@ const LONGEST_MESSAGE = 800
 export const dovecot: Parser = {
   id: 'dovecot',
   title: TITLE,
-  literals: SUCCESS,
+  literals: [...SUCCESS, 'tarted proxying to '],
+  logoutLiterals: LOGOUT_LITERALS,
   forgeryMarks: ['Login: user=<', 'Logged in: user=<'],
   sample: [
     'Nov 22 13:42:37 mx1 dovecot: imap-login: Login: user=<alice>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.25, mpid=314, session=<b4J/pt1gF6rGM2QH>',
@@ -51,12 +46,13 @@ export const dovecot: Parser = {
 
 function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const oldStyle = SERVICES.get(line.program)
-  if (line.program !== 'dovecot' && oldStyle === undefined && !isUnnamed(line)) return foreign(TITLE, line)
+  if (!isNamed(line) && oldStyle === undefined && !isUnnamed(line)) return foreign(TITLE, line)
   const misfit = senderMismatch(line, PROCESSES)
   if (misfit !== undefined) return forged(misfit)
   const cursor = new Cursor(line, fields)
   cursor.skip('Info: ')
   if (oldStyle !== undefined) return parseOwnTag(cursor, oldStyle)
+  if (isMailProcess(cursor)) return parseMailProcess(cursor)
   const name = cursor.take(SERVICE_NAME, 40)
   if (name === undefined || !cursor.skip(': '))
     return cursor.fail(suspicion(line), 'no login process in front of the text')
@@ -65,6 +61,10 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   if (service === undefined) return cursor.fail(suspicion(line), `${name} is not a login process`)
   cursor.skip('Info: ')
   return parseSuccess(cursor, service)
+}
+
+function isNamed({ program }: LogLine): boolean {
+  return program === 'dovecot' || program.startsWith(INSTANCE)
 }
 
 /** Dovecot 1.x without a log prefix: `May 31 09:43:57 Info: pop3-login: ...`. */
@@ -78,13 +78,13 @@ function suspicion(line: LogLine): 'ordinary' | 'suspect' {
 }
 
 /** The login process stands in the tag: 0.99 everywhere, 2.x in its own file only. */
-function parseOwnTag(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
-  if (cursor.line.envelope === 'own-file' && cursor.text.includes('user=<')) return parseSuccess(cursor, service)
+function parseOwnTag(cursor: Cursor, service: Service): ParseResult {
+  if (cursor.line.envelope === 'own-file' && cursor.text.includes('user=')) return parseSuccess(cursor, service)
   return parseVersion0(cursor, service)
 }
 
 /** `Login: alice [198.51.100.7]`. */
-function parseVersion0(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
+function parseVersion0(cursor: Cursor, service: Service): ParseResult {
   if (!cursor.skip('Login: ')) return cursor.fail(suspicion(cursor.line), 'not a success line')
   const start = cursor.at
   const user = cursor.take(OLD_USER, LONGEST_USER)
@@ -97,119 +97,64 @@ function parseVersion0(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
   return { kind: 'login', login: { user, address, service } }
 }
 
-/** What the elements of a line have told so far. */
-interface Elements {
-  readonly seen: string[]
-  count: number
-  tls: boolean
-  anonymous: boolean
-  /** Set behind `session=<...>`, the last element that can hold brackets: only words about TLS may follow. */
-  closed: boolean
-  user: string | undefined
-  address: ClientAddress | undefined
-  last: string
+/** The success line of every other version, behind the name of the login process. */
+function parseSuccess(cursor: Cursor, service: Service): ParseResult {
+  if (cursor.text.startsWith('proxy(', cursor.at)) return parseProxied(cursor, service)
+  if (cursor.skipOneOf(SUCCESS) === undefined) return cursor.fail(suspicion(cursor.line), 'not a success line')
+  return parseElements(cursor, service)
 }
 
-function parseSuccess(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
-  if (cursor.skipOneOf(SUCCESS) === undefined) return cursor.fail(suspicion(cursor.line), 'not a success line')
+/**
+ * `proxy(alice,192.0.2.26:143): Started proxying to remote host (0.022 secs): user=<alice>, ...`: the server behind accepted the login. Address
+ * and user are the client's.
+ */
+function parseProxied(cursor: Cursor, service: Service): ParseResult {
+  const user = takeProxiedUser(cursor)
+  if (user === undefined || !skipDestination(cursor)) return cursor.fail(suspicion(cursor.line), 'no start of proxying')
+  const result = parseElements(cursor, service)
+  if (result.kind !== 'login' || result.login.user === user) return result
+  return cursor.fail('suspect', 'proxy( and user= name different users')
+}
+
+function takeProxiedUser(cursor: Cursor): string | undefined {
+  if (!cursor.skip('proxy(')) return undefined
+  const user = cursor.take(PROXIED_USER, LONGEST_USER)
+  if (cursor.skip(',') && !cursor.pass(HOST_NAME, LONGEST_HOST)) return undefined
+  return cursor.skip('): ') ? user : undefined
+}
+
+/** `started proxying to 192.0.2.26:143/bob (master admin): ` (1.1 to 2.3.10), `Started proxying to <192.0.2.26> (0.059 secs): ` (since). */
+function skipDestination(cursor: Cursor): boolean {
+  const old = cursor.skip('started proxying to ')
+  if (!old && !cursor.skip('Started proxying to ')) return false
+  if (old ? !passHostAndPort(cursor) : !skipRemoteHost(cursor)) return false
+  if (cursor.skip(' from ') && !cursor.pass(HOST_NAME, LONGEST_HOST)) return false
+  if (cursor.skipOneOf(['/', ' as user ']) !== undefined && !cursor.pass(PROXIED_USER, LONGEST_USER)) return false
+  if (cursor.skip(' (master ') && !(cursor.pass(PROXIED_USER, LONGEST_USER) && cursor.skip(')'))) return false
+  if (cursor.skip(' (') && !(cursor.pass(DURATION, 80) && cursor.skip(')'))) return false
+  return cursor.skip(': ')
+}
+
+/** `192.0.2.26:143`; a colon that ends it belongs to what follows. */
+function passHostAndPort(cursor: Cursor): boolean {
+  if (!cursor.pass(HOST_NAME, LONGEST_HOST)) return false
+  if (cursor.text[cursor.at - 1] === ':') cursor.at--
+  return true
+}
+
+function skipRemoteHost(cursor: Cursor): boolean {
+  if (cursor.skip('remote host')) return true
+  if (!cursor.skip('<') || !cursor.pass(HOST_NAME, LONGEST_HOST) || !cursor.skip('>')) return false
+  return !cursor.skip(' (<') || (cursor.pass(HOST_NAME, LONGEST_HOST) && cursor.skip('>)'))
+}
+
+function parseElements(cursor: Cursor, service: Service): ParseResult {
   if (cursor.text.length > LONGEST_MESSAGE) return cursor.fail('suspect', 'so long that it may be cut')
-  const found: Elements = {
-    seen: [],
-    count: 0,
-    tls: false,
-    anonymous: false,
-    closed: false,
-    user: undefined,
-    address: undefined,
-    last: '',
-  }
-  while (!cursor.ended) {
-    const trouble = parseElement(cursor, found)
-    if (trouble !== undefined) return cursor.fail(found.anonymous ? 'ordinary' : 'suspect', trouble)
-    if (!cursor.ended && !cursor.skip(', ')) return cursor.fail('suspect', 'an element does not end here')
-  }
-  const { user, address, tls } = found
+  const found = readElements(cursor)
+  if ('trouble' in found) return cursor.fail(found.anonymous ? 'ordinary' : 'suspect', found.trouble)
+  const { user, address, tls, session } = found
   if (user === undefined) return cursor.fail('suspect', 'no user=<name>')
   if (address === undefined) return cursor.fail('suspect', 'no rip= with the client address')
   if (found.last === 'rip') return cursor.fail('suspect', 'the line ends with the address, which may be cut')
-  return { kind: 'login', login: { user, address, service, tls } }
-}
-
-/** One element. Each key at most once: whatever a user name closes and opens again repeats one. Returns what is wrong. */
-function parseElement(cursor: Cursor, found: Elements): string | undefined {
-  if (++found.count > MOST_ELEMENTS) return 'too many elements'
-  found.last = ''
-  const start = cursor.at
-  if (parseProtection(cursor, found)) return undefined
-  const key = cursor.take(KEY, 24)
-  if (key === undefined || !cursor.skip('=')) return 'not an element of login_log_format_elements'
-  if (found.closed) return `${key}= after session=`
-  if (found.seen.includes(key)) {
-    cursor.at = start
-    return `${key}= twice`
-  }
-  found.seen.push(key)
-  found.last = key
-  return parseValue(cursor, found, key)
-}
-
-function parseValue(cursor: Cursor, found: Elements, key: string): string | undefined {
-  if (key === 'user') return parseUser(cursor, found)
-  if (key === 'rip') return parseRemoteAddress(cursor, found)
-  if (key === 'session') return parseSession(cursor, found)
-  const start = cursor.at
-  if (!cursor.pass(PLAIN_VALUE, LONGEST_VALUE)) return `no plain value of ${key}=`
-  if (key === 'method' && cursor.text.slice(start, cursor.at).toUpperCase() === 'ANONYMOUS') {
-    found.anonymous = true
-    return 'an anonymous login proves nothing'
-  }
-  cursor.note(key, start)
-  return undefined
-}
-
-function parseUser(cursor: Cursor, found: Elements): string | undefined {
-  const start = cursor.at + 1
-  found.user = cursor.skip('<') ? cursor.take(USER, LONGEST_USER) : undefined
-  if (found.user === undefined) return 'no user name in angle brackets'
-  cursor.note('user', start)
-  return cursor.skip('>') ? undefined : 'the user name does not end here'
-}
-
-function parseRemoteAddress(cursor: Cursor, found: Elements): string | undefined {
-  const bracketed = cursor.skip('[')
-  found.address = takeAddress(cursor, 'rip')
-  if (found.address === undefined) return 'not a client address'
-  return bracketed && !cursor.skip(']') ? 'the address does not end here' : undefined
-}
-
-function parseSession(cursor: Cursor, found: Elements): string | undefined {
-  found.closed = true
-  const start = cursor.at + 1
-  if (!cursor.skip('<') || !cursor.pass(SESSION, LONGEST_VALUE)) return 'not a session id'
-  cursor.note('session', start)
-  return cursor.skip('>') ? undefined : 'not a session id'
-}
-
-/** `%c` and `%k`: `TLS`, `secured`, `TLS: trouble`, `TLSv1.3 with cipher NAME (256/256 bits)`. */
-function parseProtection(cursor: Cursor, found: Elements): boolean {
-  const first = cursor.text.charCodeAt(cursor.at)
-  if (first === SMALL_S) return cursor.skip('secured')
-  if (first !== LARGE_S && first !== LARGE_T) return false
-  const start = cursor.at
-  const protocol = cursor.skipOneOf(PROTOCOLS)
-  found.tls = protocol === undefined ? parsePlainTls(cursor) : parseCipher(cursor)
-  if (!found.tls) cursor.at = start
-  else if (protocol !== undefined) cursor.note('tls', start)
-  return found.tls
-}
-
-function parsePlainTls(cursor: Cursor): boolean {
-  if (!cursor.skip('TLS')) return false
-  return !cursor.skip(': ') || cursor.pass(TLS_TROUBLE, 400)
-}
-
-function parseCipher(cursor: Cursor): boolean {
-  if (!cursor.skip(' with cipher ') || !cursor.pass(CIPHER, 80)) return false
-  if (!cursor.skip(' (') || !cursor.pass(BITS, 12) || !cursor.skip(' bits)')) return false
-  return !cursor.skip(' ') || cursor.pass(WORD, 40)
+  return { kind: 'login', login: { user, address, service, tls, ...(session === undefined ? {} : { session }) } }
 }

@@ -1,22 +1,32 @@
 /**
- * University of Washington ipop3d and imapd: `Login`, `Admin Login`, `Auth`, `Authenticated` and `APOP` lines of all versions.
- * The server cuts each field after 80 characters. Left out: anonymous and pre-authenticated sessions, logins passed on to another host.
+ * University of Washington ipop3d and imapd, and Panda IMAP: `Login`, `Admin Login`, `Auth`, `Authenticated` and `APOP` lines, and the ends
+ * of sessions (ipop3d.c 1996 to 2013, imapd.c). The server cuts each field after 80 characters. Left out: anonymous and pre-authenticated
+ * sessions, logins passed on to another host, `Mailbox closed (text)`, versions before 1999, whose `host=` has no address.
  */
+import type { ClientAddress } from '../../core/client-address.ts'
 import type { LogLine } from '../../core/log-line.ts'
 import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from '../cursor.ts'
 import { takeAddress } from '../logged-address.ts'
 import type { ParsedField, ParseResult, Parser } from '../parser.ts'
 import { foreign, forged, senderMismatch } from '../sender.ts'
 
+type Service = 'pop3' | 'imap'
+type Unmatched = Extract<ParseResult, { kind: 'none' }>
+
 const TITLE = 'UW ipop3d and imapd'
 const POP3_PROGRAMS = ['ipop3d', 'ipop3s', 'ipop3sd', 'pop3d', 'pop3s', 'in.ipop3d', 'in.pop3d']
 const IMAP_PROGRAMS = ['imapd', 'imaps', 'imapsd', 'imap', 'in.imapd', 'uw-imapd']
-const SERVICES = new Map<string, 'pop3' | 'imap'>([
+const SERVICES = new Map<string, Service>([
   ...POP3_PROGRAMS.map((name) => [name, 'pop3'] as const),
   ...IMAP_PROGRAMS.map((name) => [name, 'imap'] as const),
 ])
 const PROCESSES = new Set(SERVICES.keys())
 const VERBS = ['Login', 'Authenticated', 'Auth', 'APOP', 'Admin Login']
+/** Why sessions end, but for trouble with the connection, told as `Connection reset by peer, while reading line`. */
+const ENDS = ['Logout', 'Autologout', 'Killed (lost mailbox lock)', 'Killed (terminated)', 'Killed', 'Hangup']
+const TROUBLE = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ,')
+/** Stands in place of the user of a session in which none was named. */
+const NOBODY = '???'
 const USER = charsExcept('=<>"[] ')
 const MECHANISM = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')
 /** `%.80s`: a field of this length may be cut, and a cut host field may end in what its owner chose. */
@@ -27,6 +37,7 @@ export const uwImap: Parser = {
   id: 'uw-imap',
   title: TITLE,
   literals: ['Login user=', 'Authenticated user=', 'Auth user=', 'APOP user='],
+  logoutLiterals: ['ogout user=', 'Killed user=', 'Killed (', 'Hangup user=', ' while '],
   forgeryMarks: ['Login user='],
   sample: [
     'Nov 22 14:20:04 mx1 ipop3d[290]: Login user=carol host=roaming.example.com [::ffff:203.0.113.42] nmsgs=1/1',
@@ -40,21 +51,55 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const misfit = senderMismatch(line, PROCESSES)
   if (misfit !== undefined) return forged(misfit)
   const cursor = new Cursor(line, fields)
+  if (cursor.skipOneOf(VERBS) !== undefined && cursor.skip(' user=')) return parseLogin(cursor, service)
+  cursor.at = 0
+  if (skipEnd(cursor)) return parseLogout(cursor, service)
   // A literal stands in the line, but not here: somebody logs in with a name that looks like a login.
-  if (cursor.skipOneOf(VERBS) === undefined || !cursor.skip(' user='))
-    return cursor.fail('suspect', 'not a success line')
-  const start = cursor.at
-  const user = cursor.take(USER, CUT_LENGTH - 1)
-  if (user === undefined) return cursor.fail('suspect', 'no user name, or one that may be cut')
-  cursor.note('user', start)
-  return parseHost(cursor, user, service)
+  const mismatch = uwImap.literals.some((literal) => cursor.text.includes(literal)) ? 'suspect' : 'ordinary'
+  return cursor.fail(mismatch, 'not a success line')
 }
 
-/** `host=name [198.51.100.7]` or `host=[198.51.100.7]`; the name is the client's, the address the kernel's. */
-function parseHost(cursor: Cursor, user: string, service: 'pop3' | 'imap'): ParseResult {
-  if (cursor.skip(' auth=') && !cursor.pass(USER, CUT_LENGTH - 1)) {
-    return cursor.fail('suspect', 'no name after auth=')
+/** `Login user=alice host=name [198.51.100.7] nmsgs=1/2`, behind `user=`. */
+function parseLogin(cursor: Cursor, service: Service): ParseResult {
+  const user = takeUser(cursor)
+  if (user === undefined) return cursor.fail('suspect', 'no user name, or one that may be cut')
+  if (cursor.skip(' auth=') && !cursor.pass(USER, CUT_LENGTH - 1)) return cursor.fail('suspect', 'no name after auth=')
+  const address = parseHost(cursor)
+  if (typeof address !== 'string') return address
+  if (!skipTrailer(cursor) || !cursor.ended) return cursor.fail('suspect', 'text after the address')
+  return { kind: 'login', login: { user, address, service } }
+}
+
+/** `Logout user=alice host=name [198.51.100.7]`, behind `user=`. The name is the one that was tried last, logged in or not. */
+function parseLogout(cursor: Cursor, service: Service): ParseResult {
+  const user = takeUser(cursor)
+  if (user === undefined) return cursor.fail('ordinary', 'no user name, or one that may be cut')
+  if (user === NOBODY) return cursor.fail('ordinary', 'the session of nobody')
+  const address = parseHost(cursor)
+  if (typeof address !== 'string') return { ...address, mismatch: 'ordinary' }
+  if (!cursor.ended) return cursor.fail('ordinary', 'text after the address')
+  return { kind: 'logout', user, service, address }
+}
+
+/** `Autologout user=`, `Connection reset by peer, while reading line user=`. */
+function skipEnd(cursor: Cursor): boolean {
+  for (const end of ENDS) {
+    if (cursor.skip(end) && cursor.skip(' user=')) return true
+    cursor.at = 0
   }
+  const trouble = cursor.take(TROUBLE, 2 * CUT_LENGTH)
+  return trouble?.includes(' while ') === true && trouble.endsWith(' user') && cursor.skip('=')
+}
+
+function takeUser(cursor: Cursor): string | undefined {
+  const start = cursor.at
+  const user = cursor.take(USER, CUT_LENGTH - 1)
+  if (user !== undefined) cursor.note('user', start)
+  return user
+}
+
+/** ` host=name [198.51.100.7]` or ` host=[198.51.100.7]`; the name is the client's, the address the kernel's. */
+function parseHost(cursor: Cursor): ClientAddress | Unmatched {
   if (!cursor.skip(' host=')) return cursor.fail('suspect', 'no host= after the user name')
   const start = cursor.at
   const host = cursor.take(HOST_NAME, CUT_LENGTH - 1)
@@ -65,9 +110,7 @@ function parseHost(cursor: Cursor, user: string, service: 'pop3' | 'imap'): Pars
   const address = takeAddress(cursor, 'address')
   if (address === undefined) return cursor.fail('suspect', 'not a client address')
   if (!cursor.skip(']')) return cursor.fail('suspect', 'the address does not end here')
-  if (cursor.at - start >= CUT_LENGTH) return cursor.fail('suspect', 'the host field may be cut')
-  if (!skipTrailer(cursor) || !cursor.ended) return cursor.fail('suspect', 'text after the address')
-  return { kind: 'login', login: { user, address, service } }
+  return cursor.at - start < CUT_LENGTH ? address : cursor.fail('suspect', 'the host field may be cut')
 }
 
 /** ` nmsgs=1/2` and ` no mailbox` (ipop3d), ` mech=PLAIN` (imapd), or nothing. */
