@@ -18,8 +18,9 @@ export class LineEnds {
   /** Offset of the first CR LF in the chunk, -1 where there is none; undefined until asked for. */
   #first: number | undefined
 
-  /** Begins a chunk of whole lines. */
+  /** Begins a chunk of whole lines, and ends the one before. */
   enter(chunk: Buffer): void {
+    this.leave()
     this.#chunk = chunk
     this.#first = undefined
   }
@@ -37,7 +38,7 @@ export class LineEnds {
     return before && end > start && chunk[end - 1] === CR
   }
 
-  /** Ends the chunk. */
+  /** Ends the chunk; a second time does nothing. */
   leave(): void {
     const chunk = this.#chunk
     this.#chunk = Buffer.alloc(0)
