@@ -25,7 +25,7 @@ export const tpop3d: Parser = {
   logoutLiterals: [FINISHED],
   forgeryMarks: ['fork_child: ['],
   sample: [
-    "Nov 22 14:27:11 mx1 tpop3d[208]: fork_child: [5]bob(198.51.100.8): began session for `bob' with pam; child PID is 341",
+    "Nov 22 14:27:11 mx1 tpop3d[208]: fork_child: [5]alice(198.51.100.7): began session for `alice' with pam; child PID is 340",
   ],
   parse,
 }
