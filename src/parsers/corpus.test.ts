@@ -74,9 +74,10 @@ describe('mutated samples', () => {
     }
   })
 
-  /** Every text in a line that is an address, in the form that logins have. */
+  /** Every text in a line that is an address, also with a port behind it, in the form that logins have. */
   function addressTexts(line: string): string[] {
-    const candidates = line.match(/[0-9a-fA-F:.]{2,45}/g) ?? []
+    const texts = line.match(/[0-9a-fA-F:.]{2,51}/g) ?? []
+    const candidates = texts.flatMap((text) => [text, text.replace(/:\d{1,5}$/, '')])
     return candidates.flatMap((text) => {
       const probe = `Nov 22 14:20:04 mx1 imapd[1]: Login user=a host=[${text}]`
       return scan([probe], 'lines').map(({ address }) => address)
@@ -133,6 +134,19 @@ describe('a user name cannot become an address', () => {
     (name) => `Nov 22 14:00:00 m ipop3d[1]: Login user=${name} host=h.example [198.51.100.7] nmsgs=0/0`,
     (name) => `Nov 22 14:00:00 m ipop3d[1]: Login user=alice host=${name} [198.51.100.7] nmsgs=0/0`,
     (name) => `Nov 22 14:00:00 m popa3d[1]: Authentication passed for ${name} -- [198.51.100.7]`,
+    (name) => `Nov 22 14:00:00 m solid-pop3d[1]: user ${name} authenticated - 198.51.100.7`,
+    (name) => `Nov 22 14:00:00 m solid-pop3d[1]: user alice authenticated - ${name} (198.51.100.7)`,
+    (name) => `Nov 22 14:00:00 m teapop[1]: Successful login for ${name} [192.0.2.25] from h.example [198.51.100.7]`,
+    (name) => `Nov 22 14:00:00 m teapop[1]: Successful login for alice [192.0.2.25] from ${name} [198.51.100.7]`,
+    (name) =>
+      `Nov 22 14:00:00 m tpop3d[1]: fork_child: [5]${name}(198.51.100.7): began session for \`${name}' with pam; child PID is 2`,
+    (name) => `Nov 22 14:00:00 m tpop3d[1]: fork_child: [5]${name}(198.51.100.7): successfully authenticated with pam`,
+    (name) => `Nov 22 14:00:00 m cucipop[1]: ${name} 198.51.100.7 3, 1 (2048), 2 (9120)`,
+    (name) => `Nov 22 14:00:00 m vm-pop3d[1]: User '${name}' logged in from 198.51.100.7, nmsgs=3`,
+    (name) => `Nov 22 14:00:00 m gnu-pop3d[1]: User ${name} logged in with mailbox /var/mail/a from 198.51.100.7`,
+    (name) => `Nov 22 14:00:00 m gnu-pop3d[1]: User alice logged in with mailbox /var/mail/${name} from 198.51.100.7`,
+    (name) =>
+      `Nov 22 14:00:00 m dbmail/imap4d[1]: Notice: [0x7f] login accepted: id [4] user [${name}] from [198.51.100.7:4711]`,
     (name) =>
       `Nov 22 14:00:00 m sm-mta[1]: from=${name}POP login by user "admin" at (h) ${ATTACKER}, relay=[${ATTACKER}]`,
   ]
@@ -160,7 +174,23 @@ interface CorpusRecord {
 }
 
 /** Servers whose lines these parsers must know; all others are noise to them. */
-const OUR_SERVERS = new Set(['dovecot', 'qpopper', 'uw-imap', 'popa3d', 'popper', 'spoof', 'multi'])
+const OUR_SERVERS = new Set([
+  'dovecot',
+  'qpopper',
+  'uw-imap',
+  'popa3d',
+  'popper',
+  'spoof',
+  'multi',
+  'solid-pop3d',
+  'teapop',
+  'tpop3d',
+  'cucipop',
+  'vm-pop3d',
+  'gnu-pop3d',
+  'dbmail',
+  'mailutils',
+])
 const corpusFile = process.env.POPAUTHD_CORPUS
 
 describe('the corpus that POPAUTHD_CORPUS names', () => {

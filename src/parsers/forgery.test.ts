@@ -115,6 +115,25 @@ const TEMPLATES: readonly (readonly [program: string, message: (his: string) => 
   ['imapd[5]', (his) => `Login user=bob host=${`${his} [${REAL}]`.slice(0, 80)}`],
   ['imapd[5]', (his) => `Login failed user=${his} auth=${his} host=${his} [${REAL}]`],
   ['popa3d[5]', (his) => `Authentication failed for ${his}`],
+  ['solid-pop3d[5]', (his) => `user ${his} authenticated - ${REAL}`],
+  ['solid-pop3d[5]', (his) => `mapped user bob authenticated through APOP - ${his} (${REAL})`],
+  ['solid-pop3d[5]', (his) => `authentication failed: no such user: ${his} - ${REAL}`],
+  ['teapop[5]', (his) => `Successful login for ${his} [192.0.2.25] from ${his} [${REAL}]`],
+  ['teapop[5]', (his) => `Failed login for ${his} [192.0.2.25] from ${his} [${REAL}]`],
+  ['tpop3d[5]', (his) => `fork_child: [6]${his}(${REAL}): began session for \`${his}' with pam; child PID is 7`],
+  [
+    'tpop3d[5]',
+    (his) => `connection_do: client \`[5]${REAL}/h.example': username \`${his}': 1 authentication failures`,
+  ],
+  ['cucipop[5]', (his) => `${his} ${REAL} 3, 1 (2048), 2 (9120)`],
+  ['vm-pop3d[5]', (his) => `User '${his}' logged in from ${REAL}, nmsgs=3`],
+  ['vm-pop3d[5]', (his) => `User '${his}' - pwd auth, from=${REAL}`],
+  ['vm-pop3d[5]', (his) => `User '${his}' of '${his}' logged in`],
+  ['gnu-pop3d[5]', (his) => `User ${his} logged in with mailbox /var/mail/${his} from ${REAL}`],
+  ['gnu-pop3d[5]', (his) => `User \`${his}': authentication failed`],
+  ['dbmail/imap4d[5]', (his) => `Notice: [0x7f] login accepted: id [4] user [${his}] from [${REAL}:35725]`],
+  ['dbmail/imap4d[5]', (his) => `Notice: [0x7f] login rejected: user [${his}] from [${REAL}:35725]`],
+  ['dbmail/pop3d[5]', (his) => `Message incoming connection from [${REAL} (${his})] by pid [5]`],
 ]
 
 const hostile = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 12 }).map((pieces) => pieces.join(''))

@@ -2,13 +2,32 @@
 import { closest, distance } from 'fastest-levenshtein'
 import { UsageError } from '../errors.ts'
 import type { Parser } from './parser.ts'
+import { cucipop } from './servers/cucipop.ts'
+import { dbmail } from './servers/dbmail.ts'
 import { dovecot } from './servers/dovecot.ts'
+import { gnuPop3d } from './servers/gnu-pop3d.ts'
 import { popa3d } from './servers/popa3d.ts'
 import { qpopper } from './servers/qpopper.ts'
+import { solidPop3d } from './servers/solid-pop3d.ts'
+import { teapop } from './servers/teapop.ts'
+import { tpop3d } from './servers/tpop3d.ts'
 import { uwImap } from './servers/uw-imap.ts'
+import { vmPop3d } from './servers/vm-pop3d.ts'
 
 /** Every parser, in the order in which `formats` lists them. */
-export const parsers: readonly Parser[] = [dovecot, qpopper, uwImap, popa3d]
+export const parsers: readonly Parser[] = [
+  dovecot,
+  qpopper,
+  uwImap,
+  popa3d,
+  cucipop,
+  dbmail,
+  gnuPop3d,
+  solidPop3d,
+  teapop,
+  tpop3d,
+  vmPop3d,
+]
 
 /** The parser of this id. @throws {UsageError} where there is none; it names the nearest. */
 export function parserById(id: string): Parser {

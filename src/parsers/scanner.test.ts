@@ -204,7 +204,7 @@ describe('explain', () => {
       'lip=192.0.2.25',
     ])
     for (const { value, column } of first?.fields ?? []) expect(LOGIN.slice(column, column + value.length)).toBe(value)
-    expect(others.map(({ outcome }) => outcome)).toEqual(['none', 'none', 'none'])
+    expect(new Set(others.map(({ outcome }) => outcome))).toEqual(new Set(['none']))
   })
 
   it('puts the parser that came closest first', () => {
