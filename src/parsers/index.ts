@@ -2,17 +2,21 @@
 import { closest, distance } from 'fastest-levenshtein'
 import { UsageError } from '../errors.ts'
 import type { Parser } from './parser.ts'
+import { axigen } from './servers/axigen.ts'
 import { cucipop } from './servers/cucipop.ts'
 import { dbmail } from './servers/dbmail.ts'
 import { dovecot } from './servers/dovecot.ts'
 import { gnuPop3d } from './servers/gnu-pop3d.ts'
+import { gromox } from './servers/gromox.ts'
 import { popa3d } from './servers/popa3d.ts'
+import { popper } from './servers/popper.ts'
 import { qpopper } from './servers/qpopper.ts'
 import { solidPop3d } from './servers/solid-pop3d.ts'
 import { teapop } from './servers/teapop.ts'
 import { tpop3d } from './servers/tpop3d.ts'
 import { uwImap } from './servers/uw-imap.ts'
 import { vmPop3d } from './servers/vm-pop3d.ts'
+import { xmail } from './servers/xmail.ts'
 
 /** Every parser, in the order in which `formats` lists them. */
 export const parsers: readonly Parser[] = [
@@ -20,13 +24,17 @@ export const parsers: readonly Parser[] = [
   qpopper,
   uwImap,
   popa3d,
+  axigen,
   cucipop,
   dbmail,
   gnuPop3d,
+  gromox,
+  popper,
   solidPop3d,
   teapop,
   tpop3d,
   vmPop3d,
+  xmail,
 ]
 
 /** The parser of this id. @throws {UsageError} where there is none; it names the nearest. */
