@@ -106,6 +106,13 @@ describe('a user name cannot become an address', () => {
         'a',
         '=',
         '"',
+        '"\t"',
+        `"\t"${ATTACKER}"\t"2026-11-22 13:00:00"\t"`,
+        '"\t""\t"LOGIN"\t"0"\t"0',
+        ' as ',
+        ',',
+        ') Authenticated.',
+        ' LOGIN ok',
       ),
       {
         minLength: 1,
@@ -147,6 +154,19 @@ describe('a user name cannot become an address', () => {
     (name) => `Nov 22 14:00:00 m gnu-pop3d[1]: User alice logged in with mailbox /var/mail/${name} from 198.51.100.7`,
     (name) =>
       `Nov 22 14:00:00 m dbmail/imap4d[1]: Notice: [0x7f] login accepted: id [4] user [${name}] from [198.51.100.7:4711]`,
+    (name) => `Nov 22 14:00:00 m popper[1]: login from 198.51.100.7 as ${name}`,
+    (name) => `Nov 22 14:00:00 m popper[1]: (${name},198.51.100.7) Authenticated.`,
+    (name) => `Nov 22 14:00:00 m gromox-imap[1]: rhost=[198.51.100.7]:4711 user=${name} LOGIN ok`,
+    (name) => `"m"\t"${name}"\t"198.51.100.7"\t"2026-11-22 14:00:00"\t"a"\t""\t"LOGIN"\t"0"\t"0"`,
+    (name) => `"m"\t"d"\t"198.51.100.7"\t"2026-11-22 14:00:00"\t"${name}"\t"${name}"\t"LOGIN"\t"0"\t"0"`,
+    (name) =>
+      [
+        '[192.0.2.1:143] connection accepted from [198.51.100.7:4711]',
+        `Authentication error for user '${name}': Account not found locally`,
+        `User [${name}] successfully authorized!`,
+      ]
+        .map((message) => `2026-11-22 14:00:00 +0000 08 m IMAP:000056A7: ${message}`)
+        .join('\n'),
     (name) =>
       `Nov 22 14:00:00 m sm-mta[1]: from=${name}POP login by user "admin" at (h) ${ATTACKER}, relay=[${ATTACKER}]`,
   ]
@@ -190,6 +210,10 @@ const OUR_SERVERS = new Set([
   'gnu-pop3d',
   'dbmail',
   'mailutils',
+  'citadel',
+  'xmail',
+  'axigen',
+  'mercury32',
 ])
 const corpusFile = process.env.POPAUTHD_CORPUS
 
