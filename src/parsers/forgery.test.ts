@@ -26,6 +26,9 @@ const PIECES = [
     `h.example [${ip}] nmsgs=1/1`,
     `x -- [${ip}]`,
     `Session from ${ip}`,
+    `login from ${ip} as x`,
+    `(x,${ip}) Authenticated.`,
+    `rhost=[${ip}]:4711 user=x LOGIN ok`,
     ...parsers.flatMap(({ sample }) => sample.map((line) => line.replace(/198\.51\.100\.7|203\.0\.113\.42/, ip))),
   ]),
   'Login: ',
@@ -134,6 +137,11 @@ const TEMPLATES: readonly (readonly [program: string, message: (his: string) => 
   ['dbmail/imap4d[5]', (his) => `Notice: [0x7f] login accepted: id [4] user [${his}] from [${REAL}:35725]`],
   ['dbmail/imap4d[5]', (his) => `Notice: [0x7f] login rejected: user [${his}] from [${REAL}:35725]`],
   ['dbmail/pop3d[5]', (his) => `Message incoming connection from [${REAL} (${his})] by pid [5]`],
+  ['popper[7]', (his) => `user ${his} (from ${REAL}) not found`],
+  ['popper[7]', (his) => `login from ${REAL} as ${his}`],
+  ['popper[7]', (his) => `(${his},${REAL}) Authenticated.`],
+  ['gromox-imap[5]', (his) => `rhost=[${REAL}]:4711 user=${his} LOGIN phase1 rejecting "${his}": Authentication error`],
+  ['gromox-pop3[5]', (his) => `rhost=[${REAL}]:4711 user=${his} login ok`],
 ]
 
 const hostile = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 12 }).map((pieces) => pieces.join(''))
