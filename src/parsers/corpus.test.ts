@@ -74,10 +74,16 @@ describe('mutated samples', () => {
     }
   })
 
+  /** A colon may part an address from what stands before it, and from its port. */
+  function betweenColons(text: string): string[] {
+    const parts = text.split(':')
+    return parts.flatMap((_, from) => [parts.slice(from).join(':'), parts.slice(from, -1).join(':')])
+  }
+
   /** Every text in a line that is an address, also with a port behind it, in the form that logins have. */
   function addressTexts(line: string): string[] {
     const texts = line.match(/[0-9a-fA-F:.]{2,51}/g) ?? []
-    const candidates = texts.flatMap((text) => [text, text.replace(/:\d{1,5}$/, '')])
+    const candidates = texts.flatMap(betweenColons)
     return candidates.flatMap((text) => {
       const probe = `Nov 22 14:20:04 mx1 imapd[1]: Login user=a host=[${text}]`
       return scan([probe], 'lines').map(({ address }) => address)
@@ -102,6 +108,9 @@ describe('a user name cannot become an address', () => {
         'lip=',
         '" at (',
         ') ',
+        ', ip=[',
+        "' (",
+        ':',
         ' host=',
         'a',
         '=',
@@ -141,6 +150,12 @@ describe('a user name cannot become an address', () => {
     (name) => `Nov 22 14:00:00 m ipop3d[1]: Login user=${name} host=h.example [198.51.100.7] nmsgs=0/0`,
     (name) => `Nov 22 14:00:00 m ipop3d[1]: Login user=alice host=${name} [198.51.100.7] nmsgs=0/0`,
     (name) => `Nov 22 14:00:00 m popa3d[1]: Authentication passed for ${name} -- [198.51.100.7]`,
+    (name) => `Nov 22 14:00:00 m imapd: LOGIN, user=${name}, ip=[::ffff:198.51.100.7], port=[1], protocol=IMAP`,
+    (name) => `Nov 22 14:00:00 m pop3d: LOGIN, user=${name}, ip=[198.51.100.7]`,
+    (name) => `Nov 22 14:00:00 m vpopmail[1]: vchkpw-pop3: (PLAIN) login success ${name}@example.com:198.51.100.7`,
+    (name) => `Nov 22 14:00:00 m vpopmail[1]: vchkpw-pop3: system password login success ${name}:198.51.100.7`,
+    (name) => `Nov 22 14:00:00 m vpopmail[1]: vchkpw: login [${name}] from 198.51.100.7`,
+    (name) => `Nov 22 14:00:00 m in.imapproxyd[1]: LOGIN: '${name}' (198.51.100.7:1) on new sd [9]`,
     (name) => `Nov 22 14:00:00 m solid-pop3d[1]: user ${name} authenticated - 198.51.100.7`,
     (name) => `Nov 22 14:00:00 m solid-pop3d[1]: user alice authenticated - ${name} (198.51.100.7)`,
     (name) => `Nov 22 14:00:00 m teapop[1]: Successful login for ${name} [192.0.2.25] from h.example [198.51.100.7]`,
@@ -195,6 +210,10 @@ interface CorpusRecord {
 
 /** Servers whose lines these parsers must know; all others are noise to them. */
 const OUR_SERVERS = new Set([
+  'courier',
+  'imapproxy',
+  'qmail-pop3d',
+  'vpopmail',
   'dovecot',
   'qpopper',
   'uw-imap',

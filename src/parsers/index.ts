@@ -3,11 +3,13 @@ import { closest, distance } from 'fastest-levenshtein'
 import { UsageError } from '../errors.ts'
 import type { Parser } from './parser.ts'
 import { axigen } from './servers/axigen.ts'
+import { courier } from './servers/courier.ts'
 import { cucipop } from './servers/cucipop.ts'
 import { dbmail } from './servers/dbmail.ts'
 import { dovecot } from './servers/dovecot.ts'
 import { gnuPop3d } from './servers/gnu-pop3d.ts'
 import { gromox } from './servers/gromox.ts'
+import { imapproxy } from './servers/imapproxy.ts'
 import { popa3d } from './servers/popa3d.ts'
 import { popper } from './servers/popper.ts'
 import { qpopper } from './servers/qpopper.ts'
@@ -16,6 +18,7 @@ import { teapop } from './servers/teapop.ts'
 import { tpop3d } from './servers/tpop3d.ts'
 import { uwImap } from './servers/uw-imap.ts'
 import { vmPop3d } from './servers/vm-pop3d.ts'
+import { vpopmail } from './servers/vpopmail.ts'
 import { xmail } from './servers/xmail.ts'
 
 /** Every parser, in the order in which `formats` lists them. */
@@ -25,15 +28,18 @@ export const parsers: readonly Parser[] = [
   uwImap,
   popa3d,
   axigen,
+  courier,
   cucipop,
   dbmail,
   gnuPop3d,
   gromox,
+  imapproxy,
   popper,
   solidPop3d,
   teapop,
   tpop3d,
   vmPop3d,
+  vpopmail,
   xmail,
 ]
 
