@@ -1,7 +1,8 @@
 /**
- * DBMail. IMAP of 2.3 to 3.x tells user and address in one line (src/dm_imapsession.c), by syslog or in DBMail's own file, which looks like
- * a syslog. 2.2 has a process for each connection (serverchild.c, pop3.c, dbmail-imapsession.c): its lines are joined by process. Left out: POP3
- * from 2.3 on, whose success line has no address and whose one process serves all clients at once; versions before 2.2.
+ * DBMail by syslog. IMAP of 2.3 to 3.x tells user and address in one line (src/dm_imapsession.c). 2.2 has a process for each connection
+ * (serverchild.c, pop3.c, dbmail-imapsession.c): its lines are joined by process. Left out: POP3 from 2.3 on, whose success line has no
+ * address and whose one process serves all clients at once; versions before 2.2; DBMail's own file (tag `dbmail-imapd`) and its standard
+ * error, where a line feed in the name of a failed login starts a line of the client's own.
  */
 import type { ClientAddress } from '../../core/client-address.ts'
 import type { LogLine } from '../../core/log-line.ts'
@@ -14,9 +15,7 @@ const TITLE = 'DBMail'
 /** rsyslog's RFC 5424 cuts `dbmail/imap4d` at the slash. */
 const SERVICES = new Map<string, 'pop3' | 'imap' | 'any'>([
   ['dbmail/imap4d', 'imap'],
-  ['dbmail-imapd', 'imap'],
   ['dbmail/pop3d', 'pop3'],
-  ['dbmail-pop3d', 'pop3'],
   ['dbmail', 'any'],
 ])
 const PROCESSES = new Set(['dbmail-imapd', 'dbmail-pop3d'])
@@ -42,7 +41,7 @@ export const dbmail: Parser = {
 
 function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const service = SERVICES.get(line.program)
-  if (service === undefined) return foreign(TITLE, line)
+  if (service === undefined) return PROCESSES.has(line.program) ? ownFile(line) : foreign(TITLE, line)
   const misfit = senderMismatch(line, PROCESSES)
   if (misfit !== undefined) return forged(misfit)
   const cursor = new Cursor(line, fields)
@@ -51,6 +50,12 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   if (cursor.skip('Message')) return parseMessage(cursor, service)
   if (cursor.skip('Info:') && skipFile(cursor)) return parseConnection(cursor)
   return cursor.fail('ordinary', 'not of the level of a login')
+}
+
+/** Said aloud, so that whoever lets this file be read learns why nothing comes of it. */
+function ownFile(line: LogLine): ParseResult {
+  const reason = "of DBMail's own file, into which clients can write lines of their own: let it log to syslog"
+  return { kind: 'none', mismatch: 'suspect', reason, column: line.messageColumn }
 }
 
 /** 2.3 to 3.x: `: [0x7f0] login accepted: id [6] user [carol] from [203.0.113.42:42263]`, in old versions without the id. */
