@@ -7,9 +7,12 @@ import { courier } from './servers/courier.ts'
 import { cucipop } from './servers/cucipop.ts'
 import { dbmail } from './servers/dbmail.ts'
 import { dovecot } from './servers/dovecot.ts'
+import { exchange } from './servers/exchange.ts'
 import { gnuPop3d } from './servers/gnu-pop3d.ts'
 import { gromox } from './servers/gromox.ts'
+import { hmailserver } from './servers/hmailserver.ts'
 import { imapproxy } from './servers/imapproxy.ts'
+import { mailenable } from './servers/mailenable.ts'
 import { popa3d } from './servers/popa3d.ts'
 import { popper } from './servers/popper.ts'
 import { qpopper } from './servers/qpopper.ts'
@@ -31,9 +34,12 @@ export const parsers: readonly Parser[] = [
   courier,
   cucipop,
   dbmail,
+  exchange,
   gnuPop3d,
   gromox,
+  hmailserver,
   imapproxy,
+  mailenable,
   popper,
   solidPop3d,
   teapop,
