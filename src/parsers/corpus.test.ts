@@ -62,17 +62,20 @@ describe('mutated samples', () => {
       }),
       { numRuns: 3000 },
     )
-  })
+  }, 60_000)
 
-  it.each(['dovecot', 'uw-imap'])('of %s give the same login or none wherever the line is cut', (id) => {
-    for (const { lines, format, expect: wanted } of parserSamples(id)) {
-      const line = lines.at(-1) as string
-      if (format !== 'lines' || wanted === null) continue
-      for (let end = line.length - 1; end > line.length - 100; end--) {
-        for (const login of inShort(scan([line.slice(0, end)], 'lines'))) expect(login).toEqual(wanted)
+  it.each(['dovecot', 'uw-imap', 'cyrus', 'zimbra'])(
+    'of %s give the same login or none wherever the line is cut',
+    (id) => {
+      for (const { lines, format, expect: wanted } of parserSamples(id)) {
+        const line = lines.at(-1) as string
+        if (format !== 'lines' || wanted === null) continue
+        for (let end = line.length - 1; end > line.length - 100; end--) {
+          for (const login of inShort(scan([line.slice(0, end)], 'lines'))) expect(login).toEqual(wanted)
+        }
       }
-    }
-  })
+    },
+  )
 
   /** A colon may part an address from what stands before it, and from its port. */
   function betweenColons(text: string): string[] {
@@ -114,6 +117,11 @@ describe('a user name cannot become an address', () => {
         ' host=',
         'a',
         '=',
+        ', client: ',
+        ', remoteIp = ',
+        '->192.0.2.1:143',
+        ' status="ok"',
+        '","_ip":"',
         '"',
         '"\t"',
         `"\t"${ATTACKER}"\t"2026-11-22 13:00:00"\t"`,
@@ -122,6 +130,10 @@ describe('a user name cannot become an address', () => {
         ',',
         ') Authenticated.',
         ' LOGIN ok',
+        ' plaintext User logged in',
+        ' r.clienthost=[',
+        ';ip=',
+        ';',
       ),
       {
         minLength: 1,
@@ -182,6 +194,42 @@ describe('a user name cannot become an address', () => {
       ]
         .map((message) => `2026-11-22 14:00:00 +0000 08 m IMAP:000056A7: ${message}`)
         .join('\n'),
+    (name) => `Nov 22 14:00:00 m pop3d[1]: login: ${name}[198.51.100.7] alice plaintext`,
+    (name) =>
+      `Nov 22 14:00:00 m cyrus/imap[1]: login: ${name} [198.51.100.7] alice plaintext User logged in SESSIONID=<a>`,
+    (name) => `Nov 22 14:00:00 m cyrus/pop3[1]: login: [198.51.100.7] ${name} plaintext User logged in SESSIONID=<a>`,
+    (name) =>
+      `Nov 22 14:00:00 m cyrus/imap[1]: event=login.good r.clienthost="${name} [198.51.100.7]" u.username=a login.tls=0 login.magic=~null~`,
+    (name) =>
+      `Nov 22 14:00:00 m cyrus/pop3[1]: event=login.good r.clienthost=[198.51.100.7] u.username=${name} login.tls=0 pop.subfolder=${name}`,
+    (name) =>
+      `2026-11-22 14:00:00,101 INFO  [ImapServer-5] [ip=198.51.100.7;ua=${name};cid=1;] security - cmd=Auth; account=${name}; protocol=imap;`,
+    (name) =>
+      `2026-11-22 14:00:00,101 INFO  [Pop3Server-5] [ip=10.0.0.5;oip=198.51.100.7;via=${name};] security - cmd=Auth; account=a@example.com; protocol=pop3;`,
+    (name) =>
+      `2026/11/22 14:00:00 [info] 9#9: *5 client logged in, client: 198.51.100.7, server: 192.0.2.1:143, login: "${name}", upstream: 192.0.2.2:143`,
+    (name) =>
+      `Nov 22 14:00:00 m nginx: 2026/11/22 14:00:00 [info] 9#9: *5 client login failed: "${name}", client: 198.51.100.7, server: 192.0.2.1:143, login: "${name}"`,
+    (name) =>
+      `Nov 22 14:00:00 m perdition[1]: Auth: 198.51.100.7:4711->192.0.2.1:143 client-secure=ssl authorisation_id="${name}" authentication_id="${name}" server="192.0.2.2:143" protocol=IMAP4S server-secure=plaintext status="ok"`,
+    (name) =>
+      `Nov 22 14:00:00 m perdition[1]: Auth: 198.51.100.7->192.0.2.1 user="${name}" server="${name}" port="143" status="ok"`,
+    (name) =>
+      `2026-11-22T14:00:00Z INFO Authentication successful (auth.success) listenerId = "imap", localPort = 143, remoteIp = 198.51.100.7, remotePort = 1, accountName = "${name}", accountId = 8`,
+    (name) =>
+      `info Gelf ${JSON.stringify({ short_message: `WILDDUCK [AUTHOK] ${name}`, _auth_result: 'success', _username: name, _scope: 'imap', _ip: '198.51.100.7', facility: 'wildduck', timestamp: 1795356000.5, _component: 'wildduck' })}`,
+    (name) =>
+      ['RECEIVED: USER alice', `RECEIVED: USER ${name}`, 'SENT: +OK Mailbox locked and ready']
+        .map((text) => `"POP3D"\t1\t17\t"2026-11-22 14:00:00.000"\t"198.51.100.7"\t"${text}"`)
+        .join('\n'),
+    (name) =>
+      [`RECEIVED: ${name} LOGIN "${name}" ***`, 'RECEIVED: a LOGIN alice ***', `SENT: ${name} OK LOGIN completed`]
+        .map((text) => `"IMAPD"\t1\t17\t"2026-11-22 14:00:00.000"\t"198.51.100.7"\t"${text}"`)
+        .join('\n'),
+    (name) =>
+      `2026-11-22T14:00:00.000Z,0000000000000006,2,192.0.2.25:143,198.51.100.7:4711,${name},1,1,1,login,${name} *****,"R=OK;Msg=""User:${name}""",`,
+    (name) =>
+      `11/22/26 14:00:00\tIMAP-IN\t\t34\t198.51.100.7\tLOGIN\tLOGIN "${name}" "****"\t${name} OK LOGIN completed\t3\t4\t${name}\t`,
     (name) =>
       `Nov 22 14:00:00 m sm-mta[1]: from=${name}POP login by user "admin" at (h) ${ATTACKER}, relay=[${ATTACKER}]`,
   ]
@@ -210,6 +258,16 @@ interface CorpusRecord {
 
 /** Servers whose lines these parsers must know; all others are noise to them. */
 const OUR_SERVERS = new Set([
+  'hmailserver',
+  'mailenable',
+  'exchange',
+  'kerio',
+  'nginx-mail',
+  'perdition',
+  'stalwart',
+  'wildduck',
+  'cyrus',
+  'zimbra',
   'courier',
   'imapproxy',
   'qmail-pop3d',

@@ -1,11 +1,13 @@
 /**
- * Takes a line out of its envelope: RFC 3164 syslog (also as journalctl -o short, FreeBSD -v and Solaris write it), the same with ISO
- * 8601 times, RFC 5424, multilog, and the servers' own files. Left out: zones given by letters other than UTC and GMT.
+ * Takes a line out of its envelope: RFC 3164 syslog and what daemons make of it (syslog-header.ts), the same with other times (time-field.ts),
+ * RFC 5424, Dovecot's and Qpopper's own files; and a line in a line, as socklog, Docker and Kubernetes write them.
  */
 import type { LogLine, LogTime } from '../core/log-line.ts'
-import { charSet, charsExcept, runEnd } from './cursor.ts'
 import { readStructuredLine } from './rfc5424.ts'
+import { makeLine, matchEnd, programName, readMetalog, readSyslogHeader } from './syslog-header.ts'
 import { readTime, type TimeField } from './time-field.ts'
+
+export { programName }
 
 /** Why a line is in no known envelope, and where (0-based column) that shows. */
 export interface Unreadable {
@@ -22,17 +24,14 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/
 const NOT_PLAIN = /[^ -~]/
 
 const PRIORITY = /<(?:\d|[1-9]\d|1[0-8]\d|19[01])>/y
-const FREEBSD_FACILITY = /<[a-z0-9]{1,10}\.[a-z0-9]{1,10}> /y
-const SOLARIS_ID = /\[ID \d{1,10} [a-z0-9]{1,10}\.[a-z]{1,10}\] /y
-const PROCESS_ID = /\[(\d{1,10})\]/y
-const HOST = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@%[]-')
-const TAG = charsExcept(' []:"<>()')
-const LONGEST_HOST = 255
-const LONGEST_TAG = 64
 const OWN_NAME = /([A-Za-z][A-Za-z0-9_.-]{0,31}): /y
 /** What Dovecot's mail processes write in front of a line in its own file: `imap(alice)<314><session>: Info: `. */
 const MAIL_PROCESS = /(?=(?:imap|pop3|imap-hibernate)\()/y
-const POPPER_TRACE = /(?:(\d{4}) )?\[(popper|\d{1,10})\] /y
+const POPPER_TRACE = /(\d{4}) \[(\d{1,10})\] /y
+/** `192.0.2.1: mail.info: ` (socklog inet) and `mail.info: ` (socklog unix). */
+const SOCKLOG = /(?:\d{1,3}(?:\.\d{1,3}){3}: )?[a-z0-9]{1,10}\.(?:emerg|alert|crit|err|warning|notice|info|debug): /y
+/** Where Kubernetes says which stream a line came from; `P` would be a part of a line. */
+const CONTAINER_STREAM = /(?:stdout|stderr) F /y
 
 /** True for text of printable ASCII characters only, which {@link readPlainLine} asks for. */
 export function isPlain(text: string): boolean {
@@ -52,49 +51,20 @@ export function readPlainLine(raw: string): LogLine | Unreadable {
   const structured = readStructuredLine(raw, at)
   if (structured !== undefined) return structured
   const time = readTime(raw, at)
-  if (time !== undefined)
-    return readAfterTime(raw, time) ?? { unreadable: 'no host and program name after the time', column: time.end }
+  if (time !== undefined) {
+    const line = readAfterTime(raw, time) ?? readWrapped(raw, time)
+    return line ?? { unreadable: 'no host and program name after the time', column: time.end }
+  }
   return readNameFirst(raw) ?? { unreadable: 'no time at the start of the line', column: at }
 }
 
-/** The program name of a tag: a path is cut, `/usr/sbin/popper` is `popper`; a name such as `postfix/smtpd` stays whole. */
-export function programName(tag: string): string {
-  return tag.startsWith('/') ? tag.slice(tag.lastIndexOf('/') + 1) : tag
-}
-
 function readAfterTime(raw: string, time: TimeField): LogLine | undefined {
-  const start = raw[time.end] === '<' ? (matchEnd(FREEBSD_FACILITY, raw, time.end) ?? time.end) : time.end
-  return readTagged(raw, time, start) ?? readOwnFile(raw, time, start) ?? readPopperTrace(raw, time, start)
-}
-
-/** `host program[pid]: message`. */
-function readTagged(raw: string, time: TimeField, start: number): LogLine | undefined {
-  const hostEnd = runEnd(HOST, raw, start)
-  if (hostEnd === start || hostEnd > start + LONGEST_HOST || raw[hostEnd] !== ' ' || raw[hostEnd - 1] === ':')
-    return undefined
-  const tagStart = hostEnd + 1
-  const tagEnd = runEnd(TAG, raw, tagStart)
-  if (tagEnd === tagStart || tagEnd > tagStart + LONGEST_TAG) return undefined
-  let end = tagEnd
-  let pid: string | undefined
-  if (raw[end] === '[') {
-    PROCESS_ID.lastIndex = end
-    pid = PROCESS_ID.exec(raw)?.[1]
-    if (pid === undefined) return undefined
-    end = PROCESS_ID.lastIndex
-  }
-  if (raw[end] !== ':' || raw[end + 1] !== ' ') return undefined
-  end += 2
-  if (raw[end] === '[') end = matchEnd(SOLARIS_ID, raw, end) ?? end
-  const envelope = time.style === 'iso' ? 'iso8601' : 'syslog3164'
-  return makeLine(
-    raw,
-    envelope,
-    time.time,
-    raw.slice(start, hostEnd),
-    programName(raw.slice(tagStart, tagEnd)),
-    pid,
-    end,
+  const { end } = time
+  return (
+    readSyslogHeader(raw, time, end) ??
+    readOwnFile(raw, time, end) ??
+    readPopperTrace(raw, time, end) ??
+    readMetalog(raw, time, end)
   )
 }
 
@@ -102,51 +72,48 @@ function readTagged(raw: string, time: TimeField, start: number): LogLine | unde
 function readOwnFile(raw: string, time: TimeField, start: number): LogLine | undefined {
   OWN_NAME.lastIndex = start
   const name = OWN_NAME.exec(raw)
-  if (name === null) {
-    const end = matchEnd(MAIL_PROCESS, raw, start)
-    return end === undefined ? undefined : makeLine(raw, 'own-file', time.time, '', 'dovecot', undefined, end)
+  if (name !== null) {
+    if (matchEnd(SOCKLOG, raw, start) !== undefined) return undefined
+    return makeLine(raw, 'own-file', time.time, '', name[1] as string, undefined, OWN_NAME.lastIndex)
   }
-  return makeLine(raw, 'own-file', time.time, '', name[1] as string, undefined, OWN_NAME.lastIndex)
+  const end = matchEnd(MAIL_PROCESS, raw, start)
+  return end === undefined ? undefined : makeLine(raw, 'own-file', time.time, '', 'dovecot', undefined, end)
 }
 
-/** `[popper] message` and, in a trace file, `2024 [1208] message`. */
+/** `2024 [1208] message`: a trace file of Qpopper. */
 function readPopperTrace(raw: string, time: TimeField, start: number): LogLine | undefined {
   POPPER_TRACE.lastIndex = start
   const trace = POPPER_TRACE.exec(raw)
   if (trace === null) return undefined
-  const [, year, name] = trace
-  const isNamed = name === 'popper'
-  if (isNamed !== (year === undefined)) return undefined
-  const at: LogTime =
-    year !== undefined && time.time.kind === 'civil' ? { ...time.time, year: Number(year) } : time.time
-  return makeLine(raw, 'own-file', at, '', isNamed ? 'popper' : '', isNamed ? undefined : name, POPPER_TRACE.lastIndex)
+  const at: LogTime = time.time.kind === 'civil' ? { ...time.time, year: Number(trace[1]) } : time.time
+  return makeLine(raw, 'own-file', at, '', '', trace[2], POPPER_TRACE.lastIndex)
 }
 
-/** `dovecot: Nov 22 15:22:20 Info: message`: Dovecot before 2.0, where the name stands before the time. */
+/**
+ * A line in a line: `@4000... mail.info: Nov 22 13:35:56 popper[12]: text` (socklog under multilog, svlogd, s6-log), `2026-11-22T12:35:56.1Z
+ * stdout F Nov 22 13:35:56 imap-login: Info: text` (Kubernetes), the same without the stream (docker logs -t). The first time counts, as it
+ * has a zone. Only one line within another is read.
+ */
+function readWrapped(raw: string, outer: TimeField): LogLine | undefined {
+  if (outer.time.kind !== 'absolute') return undefined
+  const isContainer = matchEnd(CONTAINER_STREAM, raw, outer.end)
+  const start = isContainer ?? matchEnd(SOCKLOG, raw, outer.end) ?? outer.end
+  const inner = readTime(raw, start)
+  if (inner !== undefined) return readAfterTime(raw, { ...outer, end: inner.end })
+  return isContainer === undefined ? undefined : readOwnFile(raw, outer, start)
+}
+
+/** `dovecot: Nov 22 15:22:20 Info: message`: Dovecot before 2.0, where the name stands before the time; `mail.info: Nov 22 ...`: socklog. */
 function readNameFirst(raw: string): LogLine | undefined {
+  const socklogEnd = matchEnd(SOCKLOG, raw, 0)
+  if (socklogEnd !== undefined) {
+    const time = readTime(raw, socklogEnd)
+    return time === undefined ? undefined : readAfterTime(raw, time)
+  }
   OWN_NAME.lastIndex = 0
   const name = OWN_NAME.exec(raw)
   if (name === null) return undefined
   const time = readTime(raw, OWN_NAME.lastIndex)
   if (time === undefined) return undefined
   return makeLine(raw, 'own-file', time.time, '', name[1] as string, undefined, time.end)
-}
-
-function makeLine(
-  raw: string,
-  envelope: LogLine['envelope'],
-  time: LogTime,
-  host: string,
-  program: string,
-  pid: string | undefined,
-  messageColumn: number,
-): LogLine {
-  const message = raw.slice(messageColumn)
-  if (pid === undefined) return { envelope, time, host, program, message, raw, messageColumn }
-  return { envelope, time, host, program, pid: Number(pid), message, raw, messageColumn }
-}
-
-function matchEnd(pattern: RegExp, text: string, at: number): number | undefined {
-  pattern.lastIndex = at
-  return pattern.test(text) ? pattern.lastIndex : undefined
 }

@@ -1,6 +1,8 @@
 /**
- * The time at the start of a line: `Nov 22 13:35:56` (RFC 3164), with fraction or year; `2026-11-22T13:35:56.544Z` (ISO 8601); `Sun
- * 2026-11-22 13:35:56 UTC` (journalctl -o short-full); `@400000004c91b044077a9e94` (TAI64N). Each with the blank behind it.
+ * The time at the start of a line, with the blank behind it: `Nov 22 13:35:56` (RFC 3164), with fraction or year in front or behind;
+ * `2026-11-22T13:35:56.544Z` (ISO 8601); `Sun 2026-11-22 13:35:56 UTC` (journalctl -o short-full); `Sun Nov 22 13:35:56 2026` (logread of
+ * OpenWrt); `1795360860.652598` (journalctl -o short-unix); `2026-11-22_12:35:56.12345` (svlogd -tt, in UTC); `@400000004c91b044077a9e94`
+ * (TAI64N). Left out: times without a date (journalctl -o short-monotonic).
  */
 import type { LogTime } from '../core/log-line.ts'
 
@@ -16,6 +18,14 @@ const DAYS_IN_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 const FULL_TIME = /(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=\d{4}-\d\d-\d\d )/y
 const FULL_ZONE = /(UTC|GMT|[A-Z]{2,5}|[+-]\d\d(?:\d\d)?) /y
+const WEEKDAY = /(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) /y
+const YEAR_BEHIND = /(\d{4}) /y
+const YEAR_IN_FRONT = /(\d{4}) (?=[A-Z])/y
+const UNIX_TIME = /(\d{9,11})\.(\d{6}) /y
+/** Digits of a fraction as svlogd and s6-log write it. */
+const SVLOGD_DIGITS = 5
+const S6_LOG_DIGITS = 9
+const PARTED_ZONE = /([+-]\d{4}) /y
 const NUMERIC_ZONE = /^([+-])(\d\d)(?::?(\d\d))?$/
 const TAI64N = /@(4[0-9a-f]{15})([0-9a-f]{8}) /y
 /** Label of the second 1970-01-01 00:00:00 UTC: TAI was 10 seconds ahead. (Leap seconds since then are left out, as multilog does.) */
@@ -24,9 +34,9 @@ const TAI_EPOCH = 0x400000000000000an
 /** The time that starts at `at`, or undefined where none does or where it names no possible moment. */
 export function readTime(raw: string, at: number): TimeField | undefined {
   const first = raw.charCodeAt(at)
-  if (first >= 48 && first <= 57) return readIsoTime(raw, at)
+  if (first >= 48 && first <= 57) return readIsoTime(raw, at) ?? readYearFirst(raw, at) ?? readUnixTime(raw, at)
   if (first === 64) return readTai64n(raw, at)
-  return readMonthTime(raw, at) ?? readFullTime(raw, at)
+  return readMonthTime(raw, at) ?? readFullTime(raw, at) ?? readWeekdayTime(raw, at)
 }
 
 type CivilTime = Extract<LogTime, { kind: 'civil' }>
@@ -57,6 +67,8 @@ class ClockReader {
   minute = 0
   second = 0
   millisecond = 0
+  /** Number of digits of the fraction. */
+  fractionDigits = 0
 
   /** Returns the column behind, or -1. */
   read(raw: string, at: number): number {
@@ -70,12 +82,14 @@ class ClockReader {
 
   #readFraction(raw: string, at: number): number {
     this.millisecond = 0
+    this.fractionDigits = 0
     if (raw[at] !== '.' && raw[at] !== ',') return at
     let end = at + 1
     while (end <= at + 9 && digits(raw, end, 1) >= 0) {
       if (end <= at + 3) this.millisecond += digits(raw, end, 1) * 10 ** (at + 3 - end)
       end++
     }
+    this.fractionDigits = end - at - 1
     return end === at + 1 ? -1 : end
   }
 }
@@ -109,18 +123,70 @@ function readMonthTime(raw: string, at: number): TimeField | undefined {
   return time === undefined ? undefined : { time, end: end + 1, style: 'month' }
 }
 
-/** `2026-11-22T13:35:56.544Z `, with a blank for the T, without a zone. */
+/** `2026 Nov 22 13:35:56 `: FULLDATE of syslog-ng. */
+function readYearFirst(raw: string, at: number): TimeField | undefined {
+  YEAR_IN_FRONT.lastIndex = at
+  const year = YEAR_IN_FRONT.exec(raw)?.[1]
+  const rest = year === undefined ? undefined : readMonthTime(raw, YEAR_IN_FRONT.lastIndex)
+  return rest === undefined ? undefined : withYear(rest, Number(year), rest.end)
+}
+
+/** `Sun Nov 22 13:35:56 2026 `, as ctime(3) has it. */
+function readWeekdayTime(raw: string, at: number): TimeField | undefined {
+  WEEKDAY.lastIndex = at
+  if (!WEEKDAY.test(raw)) return undefined
+  const rest = readMonthTime(raw, WEEKDAY.lastIndex)
+  if (rest === undefined) return undefined
+  YEAR_BEHIND.lastIndex = rest.end
+  const year = YEAR_BEHIND.exec(raw)?.[1]
+  return year === undefined ? undefined : withYear(rest, Number(year), YEAR_BEHIND.lastIndex)
+}
+
+function withYear(field: TimeField, year: number, end: number): TimeField | undefined {
+  const { time } = field
+  return time.kind !== 'civil' || time.year !== undefined ? undefined : { ...field, time: { ...time, year }, end }
+}
+
+/** `1795360860.652598 `. */
+function readUnixTime(raw: string, at: number): TimeField | undefined {
+  UNIX_TIME.lastIndex = at
+  const match = UNIX_TIME.exec(raw)
+  if (match === null) return undefined
+  const atMs = Number(match[1]) * 1000 + Math.floor(Number(match[2]) / 1000)
+  return { time: { kind: 'absolute', atMs }, end: UNIX_TIME.lastIndex, style: 'month' }
+}
+
+/** `2026-11-22T13:35:56.544Z `, with a blank for the T, without a zone, with the zone behind a blank. */
 function readIsoTime(raw: string, at: number): TimeField | undefined {
   const [year, month, day] = [digits(raw, at, 4), digits(raw, at + 5, 2), digits(raw, at + 8, 2)]
   if (raw[at + 4] !== '-' || raw[at + 7] !== '-' || year < 0) return undefined
-  if (raw[at + 10] !== 'T' && raw[at + 10] !== ' ') return undefined
+  const separator = raw[at + 10]
+  if (separator !== 'T' && separator !== ' ' && separator !== '_') return undefined
   const zoneStart = clock.read(raw, at + 11)
   if (zoneStart < 0) return undefined
-  const end = raw.indexOf(' ', zoneStart)
-  const offsetMs = end === zoneStart ? undefined : zoneOffsetMs(raw.slice(zoneStart, end))
   const time = civilTime(year, month, day)
-  if (time === undefined || end < 0 || (offsetMs === undefined && end > zoneStart)) return undefined
-  return { time: offsetMs === undefined ? time : absolute(time, offsetMs), end: end + 1, style: 'iso' }
+  const end = raw.indexOf(' ', zoneStart)
+  if (time === undefined || end < 0) return undefined
+  if (end === zoneStart) return readIsoEnd(raw, time, separator, end + 1)
+  const offsetMs = zoneOffsetMs(raw.slice(zoneStart, end))
+  return offsetMs === undefined ? undefined : { time: absolute(time, offsetMs), end: end + 1, style: 'iso' }
+}
+
+/** What a time without a zone right behind it is: svlogd's is UTC; s6-log's has two blanks behind it; others may have a zone behind one. */
+function readIsoEnd(raw: string, time: CivilTime, separator: string, end: number): TimeField {
+  const { fractionDigits } = clock
+  if (separator === '_' || (separator === 'T' && fractionDigits === SVLOGD_DIGITS))
+    return { time: absolute(time, 0), end, style: 'iso' }
+  if (separator === ' ' && fractionDigits === S6_LOG_DIGITS && raw[end] === ' ')
+    return { time, end: end + 1, style: 'iso' }
+  const sign = raw[end]
+  if (separator !== ' ' || (sign !== '+' && sign !== '-')) return { time, end, style: 'iso' }
+  PARTED_ZONE.lastIndex = end
+  const zone = PARTED_ZONE.exec(raw)?.[1]
+  const offsetMs = zone === undefined ? undefined : zoneOffsetMs(zone)
+  return offsetMs === undefined
+    ? { time, end, style: 'iso' }
+    : { time: absolute(time, offsetMs), end: PARTED_ZONE.lastIndex, style: 'iso' }
 }
 
 /** `Sun 2026-11-22 15:19:02 UTC `; a zone of letters other than UTC is that of the host, as in RFC 3164. */
@@ -128,7 +194,8 @@ function readFullTime(raw: string, at: number): TimeField | undefined {
   FULL_TIME.lastIndex = at
   if (!FULL_TIME.test(raw)) return undefined
   const iso = readIsoTime(raw, FULL_TIME.lastIndex)
-  if (iso === undefined || iso.time.kind !== 'civil') return undefined
+  if (iso === undefined) return undefined
+  if (iso.time.kind !== 'civil') return { ...iso, style: 'month' }
   FULL_ZONE.lastIndex = iso.end
   const zone = FULL_ZONE.exec(raw)?.[1]
   if (zone === undefined) return undefined
