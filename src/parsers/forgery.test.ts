@@ -32,6 +32,10 @@ const PIECES = [
     `login from ${ip} as x`,
     `(x,${ip}) Authenticated.`,
     `rhost=[${ip}]:4711 user=x LOGIN ok`,
+    `h.example [${ip}] x plaintext User logged in SESSIONID=<a>`,
+    `login: [${ip}] x plaintext`,
+    `r.clienthost=[${ip}] u.username=x login.tls=1 login.magic=~null~`,
+    `[ip=${ip};] security - cmd=Auth; account=x; protocol=imap;`,
     ...parsers.flatMap(({ sample }) => sample.map((line) => line.replace(/198\.51\.100\.7|203\.0\.113\.42/, ip))),
   ]),
   'Login: ',
@@ -159,6 +163,20 @@ const TEMPLATES: readonly (readonly [program: string, message: (his: string) => 
   ['popper[7]', (his) => `(${his},${REAL}) Authenticated.`],
   ['gromox-imap[5]', (his) => `rhost=[${REAL}]:4711 user=${his} LOGIN phase1 rejecting "${his}": Authentication error`],
   ['gromox-pop3[5]', (his) => `rhost=[${REAL}]:4711 user=${his} login ok`],
+  ['cyrus/imap[5]', (his) => `login: ${his} [${REAL}] bob plaintext User logged in SESSIONID=<mx1-1-5-1-1>`],
+  ['cyrus/pop3[5]', (his) => `login: [${REAL}] bob+${his} plaintext+TLS User logged in SESSIONID=<mx1-1-5-1-1>`],
+  ['cyrus/imap[5]', (his) => `login: [${REAL}] anonymous ${his}`],
+  ['pop3d[5]', (his) => `login: ${his}[${REAL}] bob plaintext `],
+  ['cyrus', (his) => `badlogin: ${his} [${REAL}] plaintext (${his}) [SASL(-13): user not found: checkpass failed]`],
+  [
+    'cyrus/imap[5]',
+    (his) =>
+      `event=login.good r.clienthost="${his.replace(/["\\]/g, '\\$&')} [${REAL}]" u.username="b ${his.replace(/["\\]/g, '\\$&')}" login.mech=PLAIN login.tls=0 login.magic=~null~`,
+  ],
+  [
+    'cyrus/pop3[5]',
+    (his) => `event=login.bad r.clienthost=[${REAL}] u.username="x ${his.replace(/["\\]/g, '\\$&')}" error=no`,
+  ],
 ]
 
 const hostile = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 12 }).map((pieces) => pieces.join(''))

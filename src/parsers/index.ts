@@ -5,6 +5,7 @@ import type { Parser } from './parser.ts'
 import { axigen } from './servers/axigen.ts'
 import { courier } from './servers/courier.ts'
 import { cucipop } from './servers/cucipop.ts'
+import { cyrus } from './servers/cyrus.ts'
 import { dbmail } from './servers/dbmail.ts'
 import { dovecot } from './servers/dovecot.ts'
 import { exchange } from './servers/exchange.ts'
@@ -23,6 +24,7 @@ import { uwImap } from './servers/uw-imap.ts'
 import { vmPop3d } from './servers/vm-pop3d.ts'
 import { vpopmail } from './servers/vpopmail.ts'
 import { xmail } from './servers/xmail.ts'
+import { zimbra } from './servers/zimbra.ts'
 
 /** Every parser, in the order in which `formats` lists them. */
 export const parsers: readonly Parser[] = [
@@ -33,6 +35,7 @@ export const parsers: readonly Parser[] = [
   axigen,
   courier,
   cucipop,
+  cyrus,
   dbmail,
   exchange,
   gnuPop3d,
@@ -47,6 +50,7 @@ export const parsers: readonly Parser[] = [
   vmPop3d,
   vpopmail,
   xmail,
+  zimbra,
 ]
 
 /** The parser of this id. @throws {UsageError} where there is none; it names the nearest. */
