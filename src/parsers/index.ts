@@ -53,11 +53,11 @@ export const parsers: readonly Parser[] = [
   zimbra,
 ]
 
-/** The parser of this id. @throws {UsageError} where there is none; it names the nearest. */
-export function parserById(id: string): Parser {
-  const found = parsers.find((parser) => parser.id === id)
+/** The parser of this id, of `all`. @throws {UsageError} where there is none; it names the nearest. */
+export function parserById(id: string, all: readonly Parser[] = parsers): Parser {
+  const found = all.find((parser) => parser.id === id)
   if (found !== undefined) return found
-  const ids = parsers.map((parser) => parser.id)
+  const ids = all.map((parser) => parser.id)
   const nearest = closest(id, ids)
   const hint = distance(id, nearest) <= Math.max(2, nearest.length / 2) ? `Did you mean ${nearest}? ` : ''
   throw new UsageError(`unknown log format ${JSON.stringify(id.slice(0, 40))}`, {
@@ -65,7 +65,7 @@ export function parserById(id: string): Parser {
   })
 }
 
-/** The parsers of these ids, each once; all of them where `ids` is empty. @throws {UsageError} for an unknown id */
-export function selectParsers(ids: readonly string[]): readonly Parser[] {
-  return ids.length === 0 ? parsers : [...new Set(ids.map(parserById))]
+/** The parsers of these ids, each once; all of them where `ids` is empty. `all`: those there are. @throws {UsageError} for an unknown id */
+export function selectParsers(ids: readonly string[], all: readonly Parser[] = parsers): readonly Parser[] {
+  return ids.length === 0 ? all : [...new Set(ids.map((id) => parserById(id, all)))]
 }

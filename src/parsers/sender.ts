@@ -13,9 +13,13 @@ const SERVER_UNIT = /^[^@/]*(?:dovecot|imap|pop|inetd)[^@/]*(?:@[^/]*)?\.service
  * trusted fields can tell; a line without them passes. The running program must be the server's, and where it does not run as
  * root, it must be known and lie in a system folder: anybody may name a program of his own `popa3d`. Nor is that enough: who writes
  * a line and starts the true server at once, or mounts his own over it, is seen by journald as the server. He cannot leave the
- * unit of his session, though, so where units are known, it must be the server's.
+ * unit of his session, though, so where units are known, it must be the server's: one of `units`, or one named like a mail server.
  */
-export function senderMismatch(line: LogLine, names: ReadonlySet<string>): string | undefined {
+export function senderMismatch(
+  line: LogLine,
+  names: ReadonlySet<string>,
+  units?: ReadonlySet<string>,
+): string | undefined {
   const { sender } = line
   if (sender === undefined) return undefined
   const { uid, comm, exe, unit } = sender
@@ -27,7 +31,7 @@ export function senderMismatch(line: LogLine, names: ReadonlySet<string>): strin
   if (uid === 0) return undefined
   const who = uid === undefined ? 'an unknown user' : `user id ${uid}`
   if (!SYSTEM_FOLDERS.some((folder) => exe.startsWith(folder))) return `sent by ${exe}, a program of ${who}`
-  if (unit === undefined || SERVER_UNIT.test(unit)) return undefined
+  if (unit === undefined || units?.has(unit) || SERVER_UNIT.test(unit)) return undefined
   return `sent by ${exe} of ${who} in ${unit === '' ? 'no unit' : unit}, which is no service of a mail server`
 }
 
