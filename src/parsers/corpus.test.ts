@@ -134,10 +134,6 @@ describe('a user name cannot become an address', () => {
         ' r.clienthost=[',
         ';ip=',
         ';',
-        ' plaintext User logged in',
-        ' r.clienthost=[',
-        ';ip=',
-        ';',
       ),
       {
         minLength: 1,
@@ -234,18 +230,6 @@ describe('a user name cannot become an address', () => {
       `2026-11-22T14:00:00.000Z,0000000000000006,2,192.0.2.25:143,198.51.100.7:4711,${name},1,1,1,login,${name} *****,"R=OK;Msg=""User:${name}""",`,
     (name) =>
       `11/22/26 14:00:00\tIMAP-IN\t\t34\t198.51.100.7\tLOGIN\tLOGIN "${name}" "****"\t${name} OK LOGIN completed\t3\t4\t${name}\t`,
-    (name) => `Nov 22 14:00:00 m pop3d[1]: login: ${name}[198.51.100.7] alice plaintext`,
-    (name) =>
-      `Nov 22 14:00:00 m cyrus/imap[1]: login: ${name} [198.51.100.7] alice plaintext User logged in SESSIONID=<a>`,
-    (name) => `Nov 22 14:00:00 m cyrus/pop3[1]: login: [198.51.100.7] ${name} plaintext User logged in SESSIONID=<a>`,
-    (name) =>
-      `Nov 22 14:00:00 m cyrus/imap[1]: event=login.good r.clienthost="${name} [198.51.100.7]" u.username=a login.tls=0 login.magic=~null~`,
-    (name) =>
-      `Nov 22 14:00:00 m cyrus/pop3[1]: event=login.good r.clienthost=[198.51.100.7] u.username=${name} login.tls=0 pop.subfolder=${name}`,
-    (name) =>
-      `2026-11-22 14:00:00,101 INFO  [ImapServer-5] [ip=198.51.100.7;ua=${name};cid=1;] security - cmd=Auth; account=${name}; protocol=imap;`,
-    (name) =>
-      `2026-11-22 14:00:00,101 INFO  [Pop3Server-5] [ip=10.0.0.5;oip=198.51.100.7;via=${name};] security - cmd=Auth; account=a@example.com; protocol=pop3;`,
     (name) =>
       `Nov 22 14:00:00 m sm-mta[1]: from=${name}POP login by user "admin" at (h) ${ATTACKER}, relay=[${ATTACKER}]`,
   ]
@@ -274,8 +258,6 @@ interface CorpusRecord {
 
 /** Servers whose lines these parsers must know; all others are noise to them. */
 const OUR_SERVERS = new Set([
-  'cyrus',
-  'zimbra',
   'hmailserver',
   'mailenable',
   'exchange',
