@@ -45,6 +45,7 @@ describe('readLine', () => {
     ['dovecot: Nov 22 15:22:20 Info: text', 'own-file|?-11-22 15:22:20.0||dovecot|-|Info: text'],
     ['@400000004c91b044077a9e94 imap-login: Info: text', 'own-file|2010-09-16T05:50:50.125Z||imap-login|-|Info: text'],
     ['Apr 09 08:15:02.117 2024 [1208] text', 'own-file|2024-4-9 8:15:2.117|||1208|text'],
+    ['Tue Apr  9 08:15:02 2024 [1208] text', 'own-file|2024-4-9 8:15:2.0|||1208|text'],
   ])('%s', (raw, wanted) => {
     expect(inShort(readLine(raw))).toBe(wanted)
   })

@@ -27,7 +27,7 @@ const PRIORITY = /<(?:\d|[1-9]\d|1[0-8]\d|19[01])>/y
 const OWN_NAME = /([A-Za-z][A-Za-z0-9_.-]{0,31}): /y
 /** What Dovecot's mail processes write in front of a line in its own file: `imap(alice)<314><session>: Info: `. */
 const MAIL_PROCESS = /(?=(?:imap|pop3|imap-hibernate)\()/y
-const POPPER_TRACE = /(\d{4}) \[(\d{1,10})\] /y
+const POPPER_TRACE = /(?:(\d{4}) )?\[(\d{1,10})\] /y
 /** `192.0.2.1: mail.info: ` (socklog inet) and `mail.info: ` (socklog unix). */
 const SOCKLOG = /(?:\d{1,3}(?:\.\d{1,3}){3}: )?[a-z0-9]{1,10}\.(?:emerg|alert|crit|err|warning|notice|info|debug): /y
 /** Where Kubernetes says which stream a line came from; `P` would be a part of a line. */
@@ -80,12 +80,13 @@ function readOwnFile(raw: string, time: TimeField, start: number): LogLine | und
   return end === undefined ? undefined : makeLine(raw, 'own-file', time.time, '', 'dovecot', undefined, end)
 }
 
-/** `2024 [1208] message`: a trace file of Qpopper. */
+/** `2024 [1208] message` (Qpopper 4) and, behind ctime(3), `[1208] message` (2.2): a trace file of Qpopper, whose times have a year. */
 function readPopperTrace(raw: string, time: TimeField, start: number): LogLine | undefined {
   POPPER_TRACE.lastIndex = start
   const trace = POPPER_TRACE.exec(raw)
-  if (trace === null) return undefined
-  const at: LogTime = time.time.kind === 'civil' ? { ...time.time, year: Number(trace[1]) } : time.time
+  if (trace === null || time.time.kind !== 'civil' || (trace[1] === undefined) !== (time.time.year !== undefined))
+    return undefined
+  const at: LogTime = { ...time.time, year: time.time.year ?? Number(trace[1]) }
   return makeLine(raw, 'own-file', at, '', '', trace[2], POPPER_TRACE.lastIndex)
 }
 

@@ -1,6 +1,7 @@
 /**
- * popa3d: the address stands in the line of the connection, the user in the line of the login, joined by process. With a patch
- * that was once common, one line holds both.
+ * popa3d (1.0.3), standalone: the address stands in the line of the connection (standalone.c), the user in the line of the login
+ * (pop_auth.c), joined by process. With a patch that was once common, one line holds both. Left out: the ends of sessions, which name nobody,
+ * and popa3d under inetd without that patch, which logs no address.
  */
 import type { LogLine } from '../../core/log-line.ts'
 import { Cursor, charsExcept } from '../cursor.ts'

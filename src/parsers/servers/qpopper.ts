@@ -1,6 +1,7 @@
 /**
- * Qpopper 2.5 to 4.1: the login line (`LOG_LOGIN`, `log-login`) and the statistics line (`-s`), which a session that had logged in
- * writes at its end. Left out: `log-login` formats of an operator's own making.
+ * Qpopper 2.5 to 4.1: the login line (`LOG_LOGIN`, `log-login`; pop_init.c, pop_log.c) and the statistics line (`-s`; pop_updt.c), which a
+ * session that had logged in writes at its end; in syslog and in trace files (`-t`). Left out: `log-login` formats of an operator's own
+ * making, statistics without an address (2.2).
  */
 import type { LogLine } from '../../core/log-line.ts'
 import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from '../cursor.ts'
@@ -72,6 +73,7 @@ function parseStatistics(cursor: Cursor): ParseResult {
   for (let count = 0; count < 4; count++) {
     if (!cursor.skip(' ') || !cursor.pass(DIGITS, 20)) return cursor.fail('suspect', 'not four numbers')
   }
+  if (cursor.ended) return cursor.fail('ordinary', 'no address: Qpopper before 2.5')
   if (!cursor.skip(' ')) return cursor.fail('suspect', 'no address')
   const start = cursor.at
   const hasHost = cursor.pass(HOST_NAME, LONGEST_HOST)

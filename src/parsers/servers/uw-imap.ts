@@ -1,7 +1,7 @@
 /**
  * University of Washington ipop3d and imapd, and Panda IMAP: `Login`, `Admin Login`, `Auth`, `Authenticated` and `APOP` lines, and the ends
  * of sessions (ipop3d.c 1996 to 2013, imapd.c). The server cuts each field after 80 characters. Left out: anonymous and pre-authenticated
- * sessions, logins passed on to another host, `Mailbox closed (text)`, versions before 1999, whose `host=` has no address.
+ * sessions, logins passed on to another host, `Mailbox closed (text)`, lines whose `host=` has no address.
  */
 import type { ClientAddress } from '../../core/client-address.ts'
 import type { LogLine } from '../../core/log-line.ts'
