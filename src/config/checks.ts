@@ -1,5 +1,6 @@
 /** What single options cannot say: how they fit together and with this host. */
 import { addressFromBytes, type Network, networkContains } from '../core/client-address.ts'
+import type { OwnFormat, OwnFormatFault } from '../core/own-format.ts'
 import { groupId } from './groups.ts'
 import type { OptionPath, Values } from './options.ts'
 import { describe, type Steps, suggestion } from './problem.ts'
@@ -8,6 +9,8 @@ import { describe, type Steps, suggestion } from './problem.ts'
 export interface CheckContext {
   /** Ids of the parsers there are; absent: any well-formed id is taken. */
   readonly knownServers: readonly string[] | undefined
+  /** Tries own formats; absent: they are not tried. */
+  readonly formatFaults?: ((formats: readonly OwnFormat[]) => readonly OwnFormatFault[]) | undefined
   /** The group database, /etc/group unless testing. */
   readonly groupFile: string
 }
@@ -28,11 +31,14 @@ const warning = (option: OptionPath, text: string, at: Steps = []): Finding => (
 
 /** Runs every check on the values that could be read (a check whose values are missing finds nothing). */
 export function crossCheck(values: Partial<Values>, context: CheckContext): Finding[] {
-  return [servers, groups, modes, distinctPaths, networks, sendmail].flatMap((check) => check(values, context))
+  return [servers, ownFormats, groups, modes, distinctPaths, networks, sendmail].flatMap((check) =>
+    check(values, context),
+  )
 }
 
-const servers: Check = (values, { knownServers }) => {
-  if (knownServers === undefined) return []
+const servers: Check = (values, context) => {
+  if (context.knownServers === undefined) return []
+  const knownServers = [...context.knownServers, ...(values.formats ?? []).map(({ id }) => id)]
   const unknown = (option: OptionPath, ids: readonly string[] = [], above: Steps = []) =>
     ids.flatMap((id, index) => {
       if (knownServers.includes(id)) return []
@@ -46,6 +52,9 @@ const servers: Check = (values, { knownServers }) => {
   )
   return [...unknown('servers', values.servers), ...inSources]
 }
+
+const ownFormats: Check = (values, { formatFaults }) =>
+  (formatFaults?.(values.formats ?? []) ?? []).map(({ at, text }) => problem('formats', text, at))
 
 const groups: Check = (values, { groupFile }) =>
   (['control.group', 'socketmap.group'] as const).flatMap((option) => {

@@ -1,5 +1,6 @@
 /** The validated configuration, as the parts of the daemon see it. Names follow the options of options.ts in camelCase. */
 import type { Network } from '../core/client-address.ts'
+import type { OwnFormat } from '../core/own-format.ts'
 
 /** One log file (or journal) to follow. */
 export type SourceConfig =
@@ -48,6 +49,8 @@ export interface Config {
   /** Parser ids in use; empty: all. */
   readonly servers: readonly string[]
   readonly sources: readonly SourceConfig[]
+  /** The operator's own formats. */
+  readonly formats: readonly OwnFormat[]
   readonly admission: {
     readonly never: readonly Network[]
     /** Loopback, the host's own addresses, gateways and bridges. */

@@ -7,7 +7,7 @@ import { absolutePath, type JsonSchema, type Shape, timezone, truth } from './sh
 const MOST_ITEMS = 10_000
 
 /** A list; each item by its own shape. All faulty items are told. */
-function listOf<T>(item: Shape<T>, kind: string, schema: JsonSchema = {}): Shape<readonly T[]> {
+export function listOf<T>(item: Shape<T>, kind: string, schema: JsonSchema = {}): Shape<readonly T[]> {
   return {
     kind,
     schema: { type: 'array', items: item.schema, ...schema },
@@ -26,7 +26,8 @@ function asList(raw: unknown): string | undefined {
   return typeof raw === 'string' && /^[\w./:-]+$/.test(raw) ? `write [${describe(raw)}]` : undefined
 }
 
-function shifted(faults: Faults, ...steps: (string | number)[]): Fault[] {
+/** The faults of a part, told from the whole that `steps` lead from. */
+export function shifted(faults: Faults, ...steps: (string | number)[]): Fault[] {
   return faults.list.map((one) => ({ ...one, at: [...steps, ...one.at] }))
 }
 

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { UsageError } from '../errors.ts'
 import { shellPath } from '../lib/escape.ts'
+import type { CheckContext } from './checks.ts'
 import type { Config } from './config.ts'
 import { CONFIG_VARIABLE, fromEnvironment } from './environment.ts'
 import { type Effect, type OptionPath, optionPaths, options, type Values } from './options.ts'
@@ -21,6 +22,8 @@ export interface LoadOptions extends PlacesInput {
   readonly cwd?: string
   /** Ids of the parsers there are. */
   readonly knownServers?: readonly string[]
+  /** Tries own formats; absent: they are only read. */
+  readonly formatFaults?: CheckContext['formatFaults'] | undefined
   readonly groupFile?: string
 }
 
@@ -51,6 +54,7 @@ export function loadConfig(input: LoadOptions = {}): LoadedConfig {
   const merged = new Map([...fromFile.found, ...fromEnv.found, ...resolved(fromCommand.found, cwd)])
   const validated = validate(merged, places, {
     knownServers: input.knownServers,
+    formatFaults: input.formatFaults,
     groupFile: input.groupFile ?? '/etc/group',
   })
   const inText = source?.yaml.problems ?? []

@@ -1,5 +1,6 @@
 /** The option table: each option once. The loader, the reference page, the schema and the example file all come from it. */
 import { join } from 'node:path'
+import { formats } from './format-shapes.ts'
 import { command, networks, serverIds, sources } from './list-shapes.ts'
 import type { Places } from './places.ts'
 import { absolutePath, fileMode, groupName, integer, oneOf, type Shape, socketPath, truth } from './shapes.ts'
@@ -58,6 +59,12 @@ export const options = {
     'restart',
     [],
     'Logs to follow; empty means the first of /var/log/mail.log, /var/log/maillog and /var/log/messages that exists, else the journal.',
+  ),
+  formats: option(
+    formats,
+    'restart',
+    [],
+    'Log formats of your own, for servers that popauthd does not know; docs/own-formats.md shows how one is made.',
   ),
   'admission.never': option(networks, 'reload', [], 'Addresses and networks that no login opens and nobody can allow.'),
   'admission.never_defaults': option(

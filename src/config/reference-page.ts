@@ -1,7 +1,8 @@
 /** docs/configuration.md from the option table. */
 import { environmentName } from './environment.ts'
 import { defaultText } from './example-file.ts'
-import { sourceMembers } from './list-shapes.ts'
+import { formatMembers } from './format-shapes.ts'
+import { type Member, sourceMembers } from './list-shapes.ts'
 import { groupOf, groups, type OptionPath, optionPaths, options } from './options.ts'
 
 const HEAD = `# Configuration
@@ -46,7 +47,7 @@ export function referencePage(): string {
   const sections = Object.entries(groups).map(
     ([name, says]) => `\n## \`${name}\`\n\n${says}\n\n${table(optionPaths.filter((path) => groupOf(path) === name))}`,
   )
-  return `${HEAD}\n## Options\n\n${table(top)}\n${sourcesPart()}${sections.join('')}`
+  return `${HEAD}\n## Options\n\n${table(top)}\n${sourcesPart()}${formatsPart()}${sections.join('')}`
 }
 
 function table(paths: readonly OptionPath[]): string {
@@ -61,15 +62,11 @@ function table(paths: readonly OptionPath[]): string {
 }
 
 function sourcesPart(): string {
-  const rows = Object.entries(sourceMembers).map(([name, member]) => {
-    const standard = member.default === '' ? '' : `\`${member.default}\``
-    return [`\`${name}\``, member.shape.kind, standard, member.says]
-  })
   return `### Entries of \`sources\`
 
 Each names a \`file\`, or says \`journal: true\`.
 
-${aligned([['option', 'value', 'default', 'what it does'], ...rows])}
+${membersTable(sourceMembers)}
 \`\`\`yaml
 sources:
   - file: /var/log/mail.log
@@ -78,6 +75,24 @@ sources:
   - journal: true
 \`\`\`
 `
+}
+
+function formatsPart(): string {
+  return `
+### Entries of \`formats\`
+
+Each describes the login lines of one server. What has no default must be given. How one is made, and what keeps forged
+lines out, stands in [own-formats.md](own-formats.md).
+
+${membersTable(formatMembers)}`
+}
+
+function membersTable(members: Readonly<Record<string, Member>>): string {
+  const rows = Object.entries(members).map(([name, member]) => {
+    const standard = member.default === '' ? '' : `\`${member.default}\``
+    return [`\`${name}\``, member.shape.kind, standard, member.says]
+  })
+  return aligned([['option', 'value', 'default', 'what it does'], ...rows])
 }
 
 /** A Markdown table with its columns aligned; the first row is the head. */

@@ -58,6 +58,7 @@ export function configOf(values: Values): Config {
     whenStopped: values.when_stopped,
     servers: values.servers,
     sources: values.sources,
+    formats: values.formats,
     admission: {
       never: values['admission.never'],
       neverDefaults: values['admission.never_defaults'],

@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { UsageError } from '../../src/errors.ts'
+import { ownFormatFaults } from '../../src/parsers/custom/index.ts'
 
 const folders = readdirSync(import.meta.dirname, { withFileTypes: true }).filter((entry) => entry.isDirectory())
 
 function errorOf(folder: string): UsageError {
   const file = join(folder, 'popauthd.yaml')
   try {
-    loadConfig({ file, env: {}, privileged: true, platform: 'linux', knownServers: ['dovecot', 'qpopper', 'popa3d'] })
+    const known = { knownServers: ['dovecot', 'qpopper', 'popa3d'], formatFaults: ownFormatFaults }
+    loadConfig({ file, env: {}, privileged: true, platform: 'linux', ...known })
   } catch (error) {
     expect(error).toBeInstanceOf(UsageError)
     return error as UsageError

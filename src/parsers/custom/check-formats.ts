@@ -63,7 +63,8 @@ function patternFaults(format: OwnFormat): OwnFormatFault[] {
     return [{ at: [], text }]
   } catch (error) {
     if (!(error instanceof PatternError)) throw error
-    return [{ at: ['pattern'], text: `at character ${error.column + 1} of the pattern: ${error.message}` }]
+    const place = error.column === undefined ? '' : `at character ${error.column + 1} of the pattern: `
+    return [{ at: ['pattern'], text: `${place}${error.message}` }]
   }
 }
 

@@ -28,8 +28,7 @@ export class FormatPattern {
 
   /** @throws {PatternError} */
   constructor(text: string) {
-    if (text.length > LONGEST_PATTERN)
-      throw new PatternError(`is longer than ${LONGEST_PATTERN} characters`, LONGEST_PATTERN)
+    if (text.length > LONGEST_PATTERN) throw new PatternError(`is longer than ${LONGEST_PATTERN} characters`)
     const read = readPattern(text)
     this.#whole = compile(text)
     checkGroups(read)
@@ -79,7 +78,6 @@ function compile(text: string): RE2JS {
   if (size <= LARGEST_PROGRAM) return compiled
   throw new PatternError(
     `is too large (${size} instructions of at most ${LARGEST_PROGRAM}); write + or * in place of repeats such as {1,200}`,
-    0,
   )
 }
 
@@ -87,7 +85,7 @@ function parse(text: string): RE2JS {
   try {
     return RE2JS.compile(text)
   } catch (error) {
-    if (!(error instanceof RE2JSSyntaxException)) throw new PatternError(reasonOf(error), 0)
+    if (!(error instanceof RE2JSSyntaxException)) throw new PatternError(reasonOf(error))
     const part = error.getPattern() as string | null
     const why = String(error.getDescription())
     throw new PatternError(part === null ? why : `${part}: ${why}`, Math.max(0, text.indexOf(part ?? '\\')))
@@ -102,7 +100,7 @@ function checkGroups({ groups }: PatternText): void {
         column,
       )
   for (const name of ['user', 'ip'])
-    if (!groups.some((group) => group.name === name)) throw new PatternError(`has no group (?<${name}>...)`, 0)
+    if (!groups.some((group) => group.name === name)) throw new PatternError(`has no group (?<${name}>...)`)
   const ip = groups.find(({ name }) => name === 'ip') as NamedGroup
   for (const { name, column, before } of groups)
     if (ADDRESS_OF_SERVER.test(name) && (before === '' || before.endsWith(ip.before) || ip.before.endsWith(before)))

@@ -3,11 +3,11 @@
  * around or back is told by name, for those who know it from engines that backtrack.
  */
 
-/** Something in a pattern that is not possible. `column` is 0-based in the pattern. */
+/** Something in a pattern that is not possible. `column` is 0-based in the pattern; undefined for what is wrong with all of it. */
 export class PatternError extends Error {
-  readonly column: number
+  readonly column: number | undefined
 
-  constructor(message: string, column: number) {
+  constructor(message: string, column?: number) {
     super(message)
     this.column = column
   }
@@ -33,7 +33,7 @@ export interface PatternText {
   readonly parts: readonly PatternPart[]
 }
 
-const LINEAR = 'the engine takes a time that grows with the line only, and has none'
+const LINEAR = 'the engine is linear (its time grows with the length of the line and nothing else) and has none'
 /** Beginnings of groups, the longest first. */
 const GROUPS: readonly (readonly [start: string, trouble: string | undefined])[] = [
   ['(?<=', `look-behind: ${LINEAR}`],
