@@ -16,6 +16,7 @@ import { type Clock, systemClock } from './lib/clock.ts'
 import { Lifecycle } from './lib/lifecycle.ts'
 import { version } from './lib/version.ts'
 import { createLogger, type Logger } from './log.ts'
+import { allParsers } from './parsers/custom/index.ts'
 import { selectParsers } from './parsers/index.ts'
 import { LoginScanner } from './parsers/scanner.ts'
 import { SendmailAccessPublisher } from './publishers/sendmail-access/sendmail-access-publisher.ts'
@@ -218,13 +219,14 @@ class Daemon implements AsyncDisposable {
 
   #startReading(configs: readonly (SourceConfig | 'stdin')[]): void {
     let behind = configs.length
+    const known = allParsers(this.#config.formats)
     for (const config of configs) {
       const source = this.#parts.use(this.#openSource(config))
       const servers = config !== 'stdin' && config.servers.length > 0 ? config.servers : this.#config.servers
       const intake = new Intake({
         source,
         scanner: new LoginScanner({
-          parsers: selectParsers(servers),
+          parsers: selectParsers(servers, known),
           timezone: config === 'stdin' ? 'local' : config.timezone,
         }),
         table: this.#table,

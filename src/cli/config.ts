@@ -3,7 +3,6 @@ import { UsageError } from '../errors.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
 import type { Configure } from './commands.ts'
 import type { CliContext } from './context.ts'
-import { loadConfigFor } from './load-config.ts'
 import { print, printJson } from './output.ts'
 
 const EXAMPLES = `
@@ -26,9 +25,8 @@ export const config: Configure = (command, context, act) => {
 }
 
 async function check(context: CliContext, file: string | undefined, options: { json?: boolean }): Promise<0 | 2> {
-  const { parsers } = await import('../parsers/index.ts')
-  const choice = { file, knownServers: parsers.map((parser) => parser.id) }
-  const loaded = await loadConfigFor(context, choice).catch(async (error: unknown) => {
+  const { loadCheckedConfig } = await import('./known-parsers.ts')
+  const loaded = await loadCheckedConfig(context, { file }).catch(async (error: unknown) => {
     if (options.json !== true || !(error instanceof UsageError)) throw error
     const [, ...problems] = error.message.split('\n').map((line) => line.trim())
     await printJson(context, { ok: false, file: file ?? context.globals().config ?? null, problems })

@@ -3,10 +3,11 @@ import { createInterface } from 'node:readline'
 import type { Login } from '../core/login.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
 import { type Colors, colorsFor, type TerminalLike } from '../lib/terminal.ts'
-import { parsers } from '../parsers/index.ts'
+import type { Parser } from '../parsers/parser.ts'
 import { type Explanation, LoginScanner } from '../parsers/scanner.ts'
 import type { Configure } from './commands.ts'
 import type { CliContext } from './context.ts'
+import { knownParsers } from './known-parsers.ts'
 import { jsonText, localTime, print } from './output.ts'
 
 const EXAMPLES = `
@@ -21,6 +22,12 @@ Examples:
 /** Lines longer than this are no log lines; no parser takes them. */
 const MAX_LINE_LENGTH = 64 * 1024
 
+/** What to do about a line of a server that nobody knows. */
+const OWN_FORMATS = `popauthd formats lists the servers that are known; docs/own-formats.md shows how to add one\n`
+
+/** Of all the parsers that a line failed at, the closest are enough. */
+const MOST_OTHERS = 3
+
 /** Defines `explain`. */
 export const explain: Configure = (command, context, act) => {
   command
@@ -30,11 +37,12 @@ export const explain: Configure = (command, context, act) => {
     .addHelpText('after', EXAMPLES)
     .action(
       act(async (line: string | undefined, options: { json?: boolean; timezone: string }) => {
+        const parsers = await knownParsers(context)
         const scanner = new LoginScanner({ parsers, timezone: options.timezone })
         let allLogins = true
         let waiting = false // a connection whose login has not come yet
         for await (const text of line === undefined ? linesOf(context) : [line.replace(/\r?\n$/, '')]) {
-          const explained = explainLine(scanner, text, context.clock.now())
+          const explained = explainLine(scanner, parsers, text, context.clock.now())
           const isConnection = ['announce', 'connect', 'attempt'].includes(explained.best.outcome)
           waiting = isConnection || (waiting && !explained.isLogin)
           allLogins &&= explained.isLogin || isConnection
@@ -56,16 +64,22 @@ function linesOf(context: CliContext): AsyncIterable<string> {
 interface Explained {
   /** The closest parser; `login` is that of this line and, where it is the second of two, the one before it. */
   readonly best: Explanation
+  /** The next ones, closest first. */
   readonly others: readonly Explanation[]
   /** A login comes of this line. */
   readonly isLogin: boolean
+  /** No parser is for lines like this one; `best` is any of them. */
+  readonly noneClose?: boolean
   /** Why none does, where the line by itself would be one. */
   readonly trouble?: string | undefined
 }
 
 /** Explains a line, then takes it in as a scan would: lines before it may complete it or speak against it. */
-function explainLine(scanner: LoginScanner, line: string, newestMs: number): Explained {
-  const [best, ...others] = explanationsOf(scanner, line, newestMs) as [Explanation, ...Explanation[]]
+function explainLine(scanner: LoginScanner, parsers: readonly Parser[], line: string, newestMs: number): Explained {
+  const all = explanationsOf(scanner, parsers, line, newestMs)
+  const [best, ...rest] = all as [Explanation, ...Explanation[]]
+  const others = rest.filter((one) => isClose(one, parsers, line)).slice(0, MOST_OTHERS)
+  const problem = commonProblem(all)
   let login: Login | undefined
   let trouble: string | undefined
   scanner.scan(
@@ -80,13 +94,36 @@ function explainLine(scanner: LoginScanner, line: string, newestMs: number): Exp
       },
     },
   )
-  if (!best.outcome.startsWith('login')) return { best, others, isLogin: false }
+  if (problem !== undefined) return { best: problem, others: [], isLogin: false, noneClose: true }
+  if (!best.outcome.startsWith('login')) {
+    const noneClose = best.outcome === 'none' && !isClose(best, parsers, line)
+    return { best, others, isLogin: false, noneClose }
+  }
   const { login: _, ...alone } = best
   return { best: login === undefined ? alone : { ...best, login }, others, isLogin: login !== undefined, trouble }
 }
 
+/** True where a parser took the line, failed only inside it, or finds its words there. */
+function isClose({ parser, outcome, column }: Explanation, parsers: readonly Parser[], line: string): boolean {
+  const literals = parsers.find(({ id }) => id === parser)?.literals ?? []
+  return outcome !== 'none' || column > 0 || literals.some((literal) => line.includes(literal))
+}
+
+/** What all parsers say alike: there is something wrong with what stands around the message. */
+function commonProblem(all: readonly Explanation[]): Explanation | undefined {
+  const [first] = all
+  const isCommon = ({ outcome, reason, column }: Explanation) =>
+    outcome === 'none' && reason === first?.reason && column === first?.column
+  return all.length > 1 && all.every(isCommon) ? first : undefined
+}
+
 /** The closest first; of parsers that failed at the same place, one whose words stand in the line. */
-function explanationsOf(scanner: LoginScanner, line: string, newestMs: number): readonly Explanation[] {
+function explanationsOf(
+  scanner: LoginScanner,
+  parsers: readonly Parser[],
+  line: string,
+  newestMs: number,
+): readonly Explanation[] {
   const text = line.slice(0, MAX_LINE_LENGTH)
   const words = new Set(
     parsers.filter(({ literals }) => literals.some((literal) => text.includes(literal))).map(({ id }) => id),
@@ -110,9 +147,9 @@ function jsonLine(line: string, { best, others, trouble }: Explained): string {
 
 function explanationText(line: string, explained: Explained, context: CliContext): string {
   const colors = colorsFor(context.stdout, context.env)
-  const { best, others } = explained
+  const { best } = explained
   const shown = `${escapeForTerminal(line)}\n`
-  const rest = best.outcome === 'none' ? noneText(line, best, others, colors) : takenText(explained, colors)
+  const rest = best.outcome === 'none' ? noneText(line, explained, colors) : takenText(explained, colors)
   return `${shown}${rest}`
 }
 
@@ -154,9 +191,11 @@ function takenText({ best, trouble }: Explained, colors: Colors): string {
   return `${head}${facts.map(([name, value]) => `  ${name?.padEnd(9)} ${escapeForTerminal(value ?? '')}\n`).join('')}where it stands in the line:\n${fields.join('')}`
 }
 
-function noneText(line: string, best: Explanation, others: readonly Explanation[], colors: Colors): string {
+function noneText(line: string, { best, others, noneClose }: Explained, colors: Colors): string {
   const caret = `${' '.repeat(escapeForTerminal(line.slice(0, best.column)).length)}${colors.red('^')}\n`
-  const head = `${colors.red('no login')}: closest is ${best.title} (${best.parser}), column ${best.column + 1}: ${escapeForTerminal(best.reason ?? 'not known')}\n`
+  const place = `column ${best.column + 1}: ${escapeForTerminal(best.reason ?? 'not known')}`
+  if (noneClose) return `${caret}${colors.red('no login')}: no format is for lines like this; ${place}\n${OWN_FORMATS}`
+  const head = `${colors.red('no login')}: closest is ${escapeForTerminal(best.title)} (${best.parser}), ${place}\n`
   const rest = others.map(
     (other) => `  ${other.parser}, column ${other.column + 1}: ${escapeForTerminal(other.reason ?? other.outcome)}\n`,
   )

@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { LoadedConfig } from '../config/load.ts'
+import type { LoadedConfig, LoadOptions } from '../config/load.ts'
 import type { CliContext } from './context.ts'
 
 /** Directory of the checkout or of the installed package. */
@@ -20,6 +20,7 @@ export interface ConfigChoice {
   /** Options of the command line, nested as in the file. */
   readonly overrides?: Readonly<Record<string, unknown>>
   readonly knownServers?: readonly string[]
+  readonly formatFaults?: LoadOptions['formatFaults']
 }
 
 /** Loads and validates the configuration. @throws {UsageError} @throws {PopauthdError} where it cannot be read */
@@ -27,7 +28,10 @@ export async function loadConfigFor(context: CliContext, choice: ConfigChoice = 
   const { loadConfig } = await import('../config/load.ts')
   const { config: named, here = false } = context.globals()
   const file = choice.file ?? named
-  const known = choice.knownServers === undefined ? {} : { knownServers: choice.knownServers }
+  const known = {
+    ...(choice.knownServers === undefined ? {} : { knownServers: choice.knownServers }),
+    formatFaults: choice.formatFaults,
+  }
   if (!here) return loadConfig({ env: context.env, file, overrides: choice.overrides ?? {}, ...known })
   const directory = hereDirectory(choice.demo)
   return loadConfig({

@@ -91,11 +91,10 @@ async function hasNothingToFollow(context: CliContext): Promise<boolean> {
 }
 
 async function loadForRun(context: CliContext, { logs, demoLog }: RunPlan): Promise<LoadedConfig> {
-  const { parsers } = await import('../parsers/index.ts')
+  const { loadCheckedConfig } = await import('./known-parsers.ts')
   const followed = demoLog === undefined ? logs : [demoLog]
-  return loadConfigFor(context, {
+  return loadCheckedConfig(context, {
     demo: demoLog !== undefined,
-    knownServers: parsers.map(({ id }) => id),
     overrides: {
       ...(followed.length === 0 ? {} : { sources: followed.map((file) => ({ file })) }),
       ...(demoLog === undefined ? {} : { sendmail_access: { enabled: false } }),

@@ -5,6 +5,7 @@ import { selectParsers } from '../parsers/index.ts'
 import { LoginScanner } from '../parsers/scanner.ts'
 import type { Configure } from './commands.ts'
 import type { CliContext } from './context.ts'
+import { knownParsers } from './known-parsers.ts'
 import { type OpenLog, openLogFile, streamLog } from './log-reader.ts'
 import { reportError } from './report-error.ts'
 import { LoginPrinter } from './scan-output.ts'
@@ -13,6 +14,8 @@ import { type Progress, startProgress } from './scan-progress.ts'
 const EXAMPLES = `
 Reads plain and gzip files; - is standard input. Never touches the table. Lines without a year (RFC 3164) get the
 newest one that fits the file's modification time, lines without a zone are local time.
+
+Formats of your own count where the configuration has some (the default one, or --config FILE).
 
 Exit code 0 whether or not there are logins; 3 where a file could not be read (the others are).
 
@@ -57,7 +60,8 @@ function parseYear(text: string): number {
 /** Scans all files; one that cannot be read is told, and makes the exit code 3. */
 async function scanFiles(context: CliContext, files: readonly string[], options: ScanOptions): Promise<0 | 3> {
   const { timezone, year } = options
-  const scannerOptions = { parsers: selectParsers(options.format), timezone, ...(year === undefined ? {} : { year }) }
+  const chosen = selectParsers(options.format, await knownParsers(context))
+  const scannerOptions = { parsers: chosen, timezone, ...(year === undefined ? {} : { year }) }
   new LoginScanner(scannerOptions) // an unknown zone is told before any file is read
   const printer = new LoginPrinter(context, options.json === true)
   const progress = await startProgress(context, files)

@@ -1,0 +1,54 @@
+/** The parsers of a command: the built-in ones, and the operator's own formats where the configuration has some. */
+import { readFileSync } from 'node:fs'
+import type { LoadedConfig } from '../config/load.ts'
+import { escapeForTerminal } from '../lib/escape.ts'
+import { parsers } from '../parsers/index.ts'
+import type { Parser } from '../parsers/parser.ts'
+import type { CliContext } from './context.ts'
+import { type ConfigChoice, loadConfigFor } from './load-config.ts'
+
+/** Loads the configuration as the daemon uses it: servers are known, and own formats tried. @throws {UsageError} @throws {PopauthdError} */
+export async function loadCheckedConfig(context: CliContext, choice: ConfigChoice = {}): Promise<LoadedConfig> {
+  const { ownFormatFaults } = await import('../parsers/custom/index.ts')
+  return loadConfigFor(context, {
+    ...choice,
+    knownServers: parsers.map(({ id }) => id),
+    formatFaults: ownFormatFaults,
+  })
+}
+
+/**
+ * All parsers for a command that reads logs. The configuration is loaded only where it is asked for (`--config`, `$POPAUTHD_CONFIG`), or
+ * where the default one holds formats: these commands start at once. @throws {UsageError} the configuration does not validate
+ */
+export async function knownParsers(context: CliContext): Promise<readonly Parser[]> {
+  if (!isNamed(context) && !(await defaultHasFormats(context))) return parsers
+  const { config } = await loadCheckedConfig(context)
+  if (config.formats.length === 0) return parsers
+  const { allParsers } = await import('../parsers/custom/index.ts')
+  return allParsers(config.formats)
+}
+
+function isNamed(context: CliContext): boolean {
+  const { config, here = false } = context.globals()
+  return config !== undefined || here || (context.env.POPAUTHD_CONFIG ?? '') !== ''
+}
+
+/** A list `formats` that is not written as an empty one, at the beginning of a line or behind a brace. */
+const FORMATS = /(?:^|[{,]\s*)["']?formats["']?\s*:(?!\s*\[\s*\]\s*(?:#.*)?$)/m
+
+/** Looks into the default configuration without taking it apart. One that this user may not read is told, and does without. */
+async function defaultHasFormats(context: CliContext): Promise<boolean> {
+  const { defaultPlaces } = await import('../config/places.ts')
+  const { configFile } = defaultPlaces({ env: context.env })
+  try {
+    return FORMATS.test(readFileSync(configFile, 'utf8'))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EACCES')
+      context.stderr.write(
+        `popauthd: formats of your own are not used: you may not read ${escapeForTerminal(configFile)}\n`,
+      )
+    return false
+  }
+}
