@@ -64,6 +64,12 @@ describe('readLine', () => {
     ['Nov 22 13:35:56 mx1 192.0.2.1 popper[12]: text', 'syslog3164|?-11-22 13:35:56.0|mx1|popper|12|text'],
     ['Nov 22 13:35:56 mx1 2001:db8::1 popper[12]: text', 'syslog3164|?-11-22 13:35:56.0|mx1|popper|12|text'],
     ['Nov 22 13:35:56 [2001:db8::1] popper[12]: text', 'syslog3164|?-11-22 13:35:56.0|[2001:db8::1]|popper|12|text'],
+    // sysklogd 2, whose own files have neither priority nor version
+    ['2026-11-22T13:35:56.000003+01:00 mx1 popper 12 - - text', 'rfc5424|2026-11-22T12:35:56.000Z|mx1|popper|12|text'],
+    [
+      '2026-11-22T13:35:56.000003+01:00 192.0.2.1 popper - - [a b="c"] text',
+      'rfc5424|2026-11-22T12:35:56.000Z|192.0.2.1|popper|-|text',
+    ],
     // FreeBSD syslogd -v with a numeric priority
     ['Nov 22 13:35:56 <2.6> mx1 popper[12]: text', 'syslog3164|?-11-22 13:35:56.0|mx1|popper|12|text'],
     // Solaris, with a process id
@@ -192,6 +198,9 @@ describe('readLine', () => {
     ['Nov 22 13:35:56 [12] text'],
     ['Nov 22 13:35:56 [a b] text'],
     ['2026 Nov 22 2026 13:35:56 mx1 x: text'],
+    ['2026-11-22T13:35:56Z mx1 popper x - - text'],
+    ['2026-11-22T13:35:56Z mx1 popper 12 - text'],
+    ['Nov 22 13:35:56 mx1 popper 12 - - text'],
     ['1795360860 mx1 dovecot[232]: text'],
   ])('finds nothing in %j', (raw) => {
     expect(readLine(raw)).toHaveProperty('unreadable')
@@ -228,6 +237,7 @@ describe('readLine', () => {
       'Nov 22 13:35:56 mx1 popper[12]: ',
       '<22>Nov 22 13:35:56 mx1 popper: ',
       '<22>1 2026-11-22T13:35:56Z mx1 popper 12 - - ',
+      '2026-11-22T13:35:56Z mx1 popper 12 - - ',
       'Nov 22 13:35:56 mx1 mail.info popper[12]: ',
       'Nov 22 13:35:56 mx1 mail:info popper[12]: ',
       'Nov 22 13:35:56 mx1 192.0.2.1 popper[12]: ',

@@ -3,7 +3,7 @@
  * RFC 5424, Dovecot's and Qpopper's own files; and a line in a line, as socklog, Docker and Kubernetes write them.
  */
 import type { LogLine, LogTime } from '../core/log-line.ts'
-import { readStructuredLine } from './rfc5424.ts'
+import { readStructuredLine, readVersionlessLine } from './rfc5424.ts'
 import { makeLine, matchEnd, programName, readMetalog, readSyslogHeader } from './syslog-header.ts'
 import { readTime, type TimeField } from './time-field.ts'
 
@@ -52,7 +52,7 @@ export function readPlainLine(raw: string): LogLine | Unreadable {
   if (structured !== undefined) return structured
   const time = readTime(raw, at)
   if (time !== undefined) {
-    const line = readAfterTime(raw, time) ?? readWrapped(raw, time)
+    const line = readAfterTime(raw, time) ?? readVersionlessLine(raw, time) ?? readWrapped(raw, time)
     return line ?? { unreadable: 'no host and program name after the time', column: time.end }
   }
   return readNameFirst(raw) ?? { unreadable: 'no time at the start of the line', column: at }

@@ -1,7 +1,10 @@
-/** RFC 5424 syslog lines, version 1, also with the priority stripped. Left out: lines without a time (NILVALUE), which prove nothing. */
+/**
+ * RFC 5424 syslog lines, version 1, also with the priority stripped, or priority and version (sysklogd 2 in its own files). Left out: lines
+ * without a time (NILVALUE), which prove nothing.
+ */
 import type { LogLine } from '../core/log-line.ts'
 import type { Unreadable } from './envelope.ts'
-import { readTime } from './time-field.ts'
+import { readTime, type TimeField } from './time-field.ts'
 
 const VERSION = /1 (?=\d{4}-\d\d-\d\dT|- )/y
 const HOST = /([!-~]{1,255}) /y
@@ -10,6 +13,8 @@ const PROCESS = /([!-~]{1,128}) /y
 const MESSAGE_ID = /[!-~]{1,32} /y
 const ELEMENT_NAME = /\[[!#-<>-\\^-~]{1,64}/y
 const PARAMETER = / [!#-<>-\\^-~]{1,64}="(?:[^"\\]|\\.)*"/y
+/** Host, program, process and message id, of which the last two tell such a line from others. */
+const VERSIONLESS = /[!-~]{1,255} [^\s:[\]]{1,48} (?:\d{1,10}|-) [!-~]{1,32} (?=- |\[)/y
 const BYTE_ORDER_MARK = '\ufeff'
 
 /** The line whose version number stands at `at`; undefined where it is not of RFC 5424. */
@@ -19,6 +24,19 @@ export function readStructuredLine(raw: string, at: number): LogLine | Unreadabl
   if (!VERSION.test(raw)) return undefined
   const time = readTime(raw, VERSION.lastIndex)
   if (time === undefined) return { unreadable: 'no time in an RFC 5424 line', column: VERSION.lastIndex }
+  return readBehindTime(raw, time)
+}
+
+/** `2026-11-22T13:35:56.544306+01:00 host program 304 - - text`: the line whose host stands behind `time`; undefined where it is none. */
+export function readVersionlessLine(raw: string, time: TimeField): LogLine | undefined {
+  if (time.style !== 'iso' || time.time.kind !== 'absolute') return undefined
+  VERSIONLESS.lastIndex = time.end
+  if (!VERSIONLESS.test(raw)) return undefined
+  const line = readBehindTime(raw, time)
+  return 'unreadable' in line ? undefined : line
+}
+
+function readBehindTime(raw: string, time: TimeField): LogLine | Unreadable {
   const header = readHeader(raw, time.end)
   if (header === undefined) return { unreadable: 'not the header of an RFC 5424 line', column: time.end }
   const dataEnd = skipStructuredData(raw, header.end)
