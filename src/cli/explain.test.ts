@@ -32,6 +32,25 @@ describe('explain', () => {
     expect((await callCli(['explain', forged])).stdout).toMatch(/closest is Qpopper.*written by sm-mta/)
   })
 
+  it('shows the closest few of all formats, and none that is far away', async () => {
+    const broken = LOGIN.replace('198.51.100.7', 'nowhere')
+    const { others } = JSON.parse((await callCli(['explain', '--json', broken])).stdout) as { others: object[] }
+    expect(others.length).toBeLessThanOrEqual(3)
+    const { stdout } = await callCli(['explain', broken])
+    expect(stdout).toMatch(/closest is Qpopper \(qpopper\)/)
+    expect(stdout.split('\n').length).toBeLessThan(10)
+    expect(stdout).not.toMatch(/column 1: written by popper/)
+  })
+
+  it('says where a line is of no format at all, and what to do about it', async () => {
+    const foreign = await callCli(['explain', 'Nov 22 10:00:00 mx sshd[9]: Accepted password for root'])
+    expect(foreign.code).toBe(1)
+    expect(foreign.stdout).toMatch(/no login: no format is for lines like this; column 1: written by sshd/)
+    expect(foreign.stdout).toMatch(/docs\/own-formats\.md shows how to add one\n$/)
+    const noTime = await callCli(['explain', 'what is this'])
+    expect(noTime.stdout).toMatch(/no format is for lines like this; column 1: no time at the start of the line/)
+  })
+
   it('keeps the caret in place after characters that were escaped', async () => {
     const { stdout } = await callCli(['explain', `${LOGIN.replace('mx', 'mx')}\u0007\u001b[2J`])
     const [shown = '', caret = ''] = stdout.split('\n')

@@ -34,7 +34,11 @@ function isNamed(context: CliContext): boolean {
   return config !== undefined || here || (context.env.POPAUTHD_CONFIG ?? '') !== ''
 }
 
-/** A list `formats` that is not written as an empty one, at the beginning of a line or behind a brace. */
+/** True where the text of a configuration may hold formats: an option of that name that is not written as an empty list. */
+export function mayHoldFormats(text: string): boolean {
+  return FORMATS.test(text)
+}
+
 const FORMATS = /(?:^|[{,]\s*)["']?formats["']?\s*:(?!\s*\[\s*\]\s*(?:#.*)?$)/m
 
 /** Looks into the default configuration without taking it apart. One that this user may not read is told, and does without. */
@@ -42,7 +46,7 @@ async function defaultHasFormats(context: CliContext): Promise<boolean> {
   const { defaultPlaces } = await import('../config/places.ts')
   const { configFile } = defaultPlaces({ env: context.env })
   try {
-    return FORMATS.test(readFileSync(configFile, 'utf8'))
+    return mayHoldFormats(readFileSync(configFile, 'utf8'))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EACCES')

@@ -1,11 +1,12 @@
 /** Formats of the operator's own through the whole command line; the example is that of docs/own-formats.md. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { callCli } from './fake-process.ts'
+import { mayHoldFormats } from './known-parsers.ts'
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/own-formats.md'), 'utf8')
 const EXAMPLE = /```yaml\n([\s\S]*?)```/.exec(PAGE)?.[1] ?? ''
@@ -50,9 +51,7 @@ describe('the example of docs/own-formats.md', () => {
     expect((await callCli(['scan', '--json', '--config', config, '--format', 'dovecot', log])).stdout).toBe('')
   })
 
-  it('is found in the default configuration, which is not loaded where it has no formats', async () => {
-    const home = join(directory, 'home')
-    mkdirSync(join(home, 'popauthd'), { recursive: true })
+  it('is used where $POPAUTHD_CONFIG names it', async () => {
     const env = { POPAUTHD_CONFIG: config }
     expect(objects((await callCli(['scan', '--json', log], { env })).stdout)).toHaveLength(2)
     expect((await callCli(['scan', '--json', log])).stdout).toBe('')
@@ -91,6 +90,29 @@ describe('the example of docs/own-formats.md', () => {
         /bad\.yaml:6:14: formats\[0\]\.pattern: at character 94 of the pattern: \(\?= is look-ahead/,
       )
     }
+  })
+})
+
+describe('the default configuration is loaded', () => {
+  it.each([
+    EXAMPLE,
+    'formats:\n- id: a',
+    '{ servers: [], formats: [{ id: a }] }',
+    '"formats" : &a\n  - id: b',
+    '{"formats":[{}]}',
+  ])('where it holds formats: %j', (text) => expect(mayHoldFormats(text)).toBe(true))
+
+  it.each([
+    '',
+    'formats: []',
+    'formats: [ ] # none',
+    '# formats: what the log holds\nservers: []',
+    'servers: [formats]',
+  ])('not where it holds none: %j', (text) => expect(mayHoldFormats(text)).toBe(false))
+
+  it('not where it is the example, which holds every option at its default', () => {
+    const example = readFileSync(join(import.meta.dirname, '../../etc/popauthd.yaml'), 'utf8')
+    expect(mayHoldFormats(example)).toBe(false)
   })
 })
 

@@ -3,7 +3,7 @@
  * `x from 192.0.2.66` may make a pattern fit in two ways. The server writes the true address in any case, so that a forged one is always
  * the second in the line: a message that holds any address beside the expected ones grants nothing.
  */
-import type { ClientAddress } from '../../core/client-address.ts'
+import { type ClientAddress, parseClientAddress } from '../../core/client-address.ts'
 import { parseLoggedAddress } from '../logged-address.ts'
 import type { Span } from './format-pattern.ts'
 
@@ -48,7 +48,7 @@ function holds(run: Span, part: Span): boolean {
 }
 
 function isAddress(message: string, { start, end }: Span): boolean {
-  return parseLoggedAddress(message.slice(start, end)) !== undefined
+  return parseClientAddress(message.slice(start, end)) !== undefined
 }
 
 /** True where `part` is the whole run, but for a colon before it, and behind it a dot, a colon, or the port of an IPv4 address. */

@@ -132,7 +132,8 @@ describe('an own format', () => {
 
   it('takes no line with an address that it does not know of', () => {
     const own = format('user (?<user>\\S+) from (?<ip>\\S+) to (?<server_ip>\\S+)(?: .*)?')
-    expect(scan(own, [inHub(`user al from ${REAL} to 192.0.2.25`)])).toEqual([`al ${REAL} imap`])
+    for (const server of ['192.0.2.25', '0.0.0.0', '2001:db8::25', 'mx1'])
+      expect(scan(own, [inHub(`user al from ${REAL} to ${server}`)]), server).toEqual([`al ${REAL} imap`])
     expect(scan(own, [inHub(`user al from ${REAL} to 192.0.2.25 x ${EVIL}`)])).toEqual([
       `${COLUMN + 42}: a second address stands in the line`,
     ])
