@@ -38,6 +38,13 @@ const PIECES = [
     `[ip=${ip};] security - cmd=Auth; account=x; protocol=imap;`,
     ...parsers.flatMap(({ sample }) => sample.map((line) => line.replace(/198\.51\.100\.7|203\.0\.113\.42/, ip))),
   ]),
+  ...EVIL.flatMap((ip) => [
+    `client logged in, client: ${ip}, server: 192.0.2.25:143, login: "x", upstream: 192.0.2.26:143`,
+    `x" server="h:143" protocol=IMAP4 server-secure=plaintext status="ok"`,
+    `Auth: ${ip}:4711->192.0.2.25:143 client-secure=ssl authorisation_id=NONE authentication_id="x`,
+    `x", remoteIp = ${ip}, accountId = "`,
+    `x","_ip":"${ip}","_x":"`,
+  ]),
   'Login: ',
   'Logged in: ',
   'user=<x>',
@@ -176,6 +183,39 @@ const TEMPLATES: readonly (readonly [program: string, message: (his: string) => 
   [
     'cyrus/pop3[5]',
     (his) => `event=login.bad r.clienthost=[${REAL}] u.username="x ${his.replace(/["\\]/g, '\\$&')}" error=no`,
+  ],
+  [
+    'nginx',
+    (his) =>
+      `2026/11/22 13:00:00 [info] 9#9: *5 client logged in, client: ${REAL}, server: 192.0.2.25:143, login: "${his}", upstream: 192.0.2.26:143`,
+  ],
+  [
+    'nginx',
+    (his) =>
+      `2026/11/22 13:00:00 [info] 9#9: *5 client login failed: "${his}" while in http auth state, client: ${REAL}, server: 192.0.2.25:143, login: "${his}"`,
+  ],
+  ['nginx', (his) => `2026/11/22 13:00:00 [info] 9#9: *5 client sent too long command "${his}", client: ${REAL}`],
+  ...['ok', 'failed: Re-Authentication Failure'].map((status): (typeof TEMPLATES)[number] => [
+    'perdition[5]',
+    (his) =>
+      `Auth: ${REAL}:4711->192.0.2.25:143 client-secure=ssl authorisation_id="${his}" authentication_id="${his}" server="192.0.2.26:143" protocol=IMAP4S server-secure=plaintext status="${status}"`,
+  ]),
+  ['perdition[5]', (his) => `Auth: ${REAL}->192.0.2.25 user="${his}" server="h.example" port="143" status="ok"`],
+  [
+    'wildduck-server[5]',
+    (his) =>
+      `info Gelf ${JSON.stringify({ short_message: `WILDDUCK [AUTHFAIL] ${his}`, _auth_result: 'fail', _username: his, _scope: 'imap', _ip: REAL, facility: 'wildduck', _component: 'wildduck' })}`,
+  ],
+  ['wildduck-server[5]', (his) => `info IMAP [m2hwwyctg4kl4kpa] Authentication failed for ${his} using PLAIN`],
+  [
+    'stalwart[5]',
+    (his) =>
+      `2026-11-22T13:00:00Z INFO Authentication successful (auth.success) listenerId = "imaptls", localPort = 993, remoteIp = ${REAL}, remotePort = 4711, accountName = "${his.replace(/\\/g, '\\\\')}", accountId = 8`,
+  ],
+  [
+    'stalwart[5]',
+    (his) =>
+      `2026-11-22T13:00:00Z INFO Authentication failed (auth.failed) listenerId = "imaptls", localPort = 993, remoteIp = ${REAL}, remotePort = 4711, accountName = "${his}"`,
   ],
 ]
 

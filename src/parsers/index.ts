@@ -14,15 +14,19 @@ import { gromox } from './servers/gromox.ts'
 import { hmailserver } from './servers/hmailserver.ts'
 import { imapproxy } from './servers/imapproxy.ts'
 import { mailenable } from './servers/mailenable.ts'
+import { nginxMail } from './servers/nginx-mail.ts'
+import { perdition } from './servers/perdition.ts'
 import { popa3d } from './servers/popa3d.ts'
 import { popper } from './servers/popper.ts'
 import { qpopper } from './servers/qpopper.ts'
 import { solidPop3d } from './servers/solid-pop3d.ts'
+import { stalwart } from './servers/stalwart.ts'
 import { teapop } from './servers/teapop.ts'
 import { tpop3d } from './servers/tpop3d.ts'
 import { uwImap } from './servers/uw-imap.ts'
 import { vmPop3d } from './servers/vm-pop3d.ts'
 import { vpopmail } from './servers/vpopmail.ts'
+import { wildduck } from './servers/wildduck.ts'
 import { xmail } from './servers/xmail.ts'
 import { zimbra } from './servers/zimbra.ts'
 
@@ -43,12 +47,16 @@ export const parsers: readonly Parser[] = [
   hmailserver,
   imapproxy,
   mailenable,
+  nginxMail,
+  perdition,
   popper,
   solidPop3d,
+  stalwart,
   teapop,
   tpop3d,
   vmPop3d,
   vpopmail,
+  wildduck,
   xmail,
   zimbra,
 ]

@@ -64,13 +64,19 @@ export const perdition: Parser = {
 
 function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const named = PROGRAMS.get(line.program)
-  if (named === undefined || line.envelope === 'own-file') return foreign(TITLE, line)
+  if (named === undefined) return foreign(TITLE, line)
   const misfit = senderMismatch(line, PROCESSES, UNITS)
   if (misfit !== undefined) return forged(misfit)
   const cursor = new Cursor(line, fields)
+  if (isOwnFile(line)) return cursor.fail('suspect', 'no host: a line of its own file, where clients can write lines')
   if (cursor.skip(AUTH)) return parseAuth(cursor, named)
   if (cursor.skipOneOf(['Closing session: ', 'Close: ']) !== undefined) return parseClose(cursor, named)
   return cursor.fail(line.message.includes(SUCCESS) ? 'suspect' : 'ordinary', 'not a line of a login')
+}
+
+/** `Nov 22 14:28:35 perdition[430]: ...`: what `log_facility /path` gives has no host. */
+function isOwnFile({ envelope, host }: LogLine): boolean {
+  return envelope === 'own-file' || (envelope === 'syslog3164' && host === '')
 }
 
 /** Both ends of the connection as they stand in the line: 1.x writes addresses, 2.x addresses and ports. */
