@@ -1,12 +1,9 @@
 /** The configuration as a command sees it: the daemon's own loader, with `--config` and `--here` on top. */
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { LoadedConfig, LoadOptions } from '../config/load.ts'
+import { packageRoot } from '../lib/package-root.ts'
 import type { CliContext } from './context.ts'
-
-/** Directory of the checkout or of the installed package. */
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A login of the demonstration opens its address for this long, so that one sees it end. */
 const DEMO_WINDOW_SECONDS = 60
@@ -56,7 +53,7 @@ function hereOverrides(directory: string): Readonly<Record<string, unknown>> {
 
 /** `./var` or `./var/demo` of the checkout. */
 export function hereDirectory(demo: boolean | undefined): string {
-  const plain = join(ROOT, 'var')
+  const plain = join(packageRoot, 'var')
   const ofDemo = join(plain, 'demo')
   if (demo !== undefined) return demo ? ofDemo : plain
   return stateInUse(plain, ofDemo)

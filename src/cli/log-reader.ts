@@ -1,10 +1,13 @@
 /** Reads whole logs for `scan`: plain or gzip, files or standard input, in chunks of whole lines, the next one read ahead. */
 import { type FileHandle, open } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import type { Readable } from 'node:stream'
+import { Worker } from 'node:worker_threads'
 import { createGunzip } from 'node:zlib'
 import { reasonOf, SourceError } from '../errors.ts'
 import { shellPath } from '../lib/escape.ts'
-import { allocateSearchable } from '../parsers/byte-search.ts'
+import type { OnFound } from '../parsers/line-search.ts'
+import { planSegments, SEGMENT_BYTES, type SegmentPlan, SegmentReader } from './segments.ts'
 
 const LF = 10
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b])
@@ -18,14 +21,14 @@ const PACKED: readonly { name: string; unpack: string; magic: RegExp }[] = [
 const MAGIC_BYTES = 8
 /** Bytes that tell whether a log looks like one. */
 const HEAD_BYTES = 4096
-/** Bytes read at a time. */
-const READ_BYTES = 2 * 1024 * 1024
 /** Longest line that is kept together; what is longer is left out whole, as no server writes such lines. */
 const MAX_LINE_BYTES = 1024 * 1024
 
 /** Whole lines, each ended by LF. `bytes` may be reused after the next chunk is asked for. */
 export interface LogChunk {
   readonly bytes: Buffer
+  /** Tells of the lines that hold one of the strings that were asked for, where they were looked for already. Returns the number of lines. */
+  readonly tell?: (found: OnFound) => number
   /** Lines left out before these because they were too long. */
   readonly skippedLines: number
   /** Bytes of the file read so far (compressed ones, where it is), for progress. */
@@ -38,8 +41,11 @@ export interface OpenLog extends AsyncDisposable {
   readonly size: number | undefined
   /** Unix milliseconds of the newest line it can hold: the file's modification time; undefined for a pipe. */
   readonly modifiedMs: number | undefined
-  /** Calls `onBinary` before the first chunk where the log does not look like one. @throws {SourceError} where reading or unpacking fails midway */
-  chunks(onBinary?: () => void): AsyncIterable<LogChunk>
+  /**
+   * Calls `onBinary` before the first chunk where the log does not look like one. Where `strings` are given, plain files are searched for
+   * them on the way. @throws {SourceError} where reading or unpacking fails midway
+   */
+  chunks(onBinary?: () => void, strings?: readonly string[]): AsyncIterable<LogChunk>
 }
 
 /** Opens a log file. @throws {SourceError} */
@@ -64,12 +70,12 @@ async function logOf(handle: FileHandle, path: string, size?: number, modifiedMs
   const start = Buffer.alloc(MAGIC_BYTES)
   if (seekable) await handle.read(start, 0, MAGIC_BYTES, 0)
   refusePacked(start, path)
-  const chunks = async function* (onBinary = () => {}) {
+  const chunks = async function* (onBinary = () => {}, strings: readonly string[] = []) {
     try {
-      if (!seekable) yield* streamChunks(handle.createReadStream({ autoClose: false }), path, onBinary)
+      if (!seekable || size === 0) yield* streamChunks(handle.createReadStream({ autoClose: false }), path, onBinary)
       else if (isGzip(start))
         yield* gzipChunks(handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024, start: 0 }), onBinary)
-      else yield* plainChunks(handle, onBinary)
+      else yield* plainChunks(handle, size, strings, onBinary)
     } catch (error) {
       throw cannotRead(path, error)
     }
@@ -122,28 +128,29 @@ function cannotRead(path: string, error: unknown): SourceError {
   return new SourceError(`cannot read ${path}: ${why}`, { cause: error, ...mend })
 }
 
-/**
- * Two buffers take turns: while one is scanned, the other is filled. Each has room in front for the part of a line that
- * the one before it left over.
- */
-async function* plainChunks(handle: FileHandle, onBinary: () => void): AsyncGenerator<LogChunk> {
-  const lines = new LineCutter()
-  const buffers = [0, 1].map(() => allocateSearchable(MAX_LINE_BYTES + READ_BYTES + 1))
-  const fill = (turn: number, at: number) => handle.read(buffers[turn & 1] as Buffer, MAX_LINE_BYTES, READ_BYTES, at)
-  let readBytes = 0
-  let pending = fill(0, 0)
-  for (let turn = 0; ; turn++) {
-    const { bytesRead } = await pending
-    if (bytesRead === 0) break
-    if (turn === 0 && looksBinary((buffers[0] as Buffer).subarray(MAX_LINE_BYTES, MAX_LINE_BYTES + bytesRead)))
-      onBinary()
-    readBytes += bytesRead
-    pending = fill(turn + 1, readBytes)
-    pending.catch(() => {}) // it is awaited in the next turn, unless the reader leaves before
-    const bytes = lines.cut(buffers[turn & 1] as Buffer, MAX_LINE_BYTES, MAX_LINE_BYTES + bytesRead)
-    if (bytes.length > 0) yield { bytes, skippedLines: lines.takeSkipped(), readBytes }
+/** Files of this size are worth the start of a second thread. */
+const LARGE_FILE_BYTES = 24 * SEGMENT_BYTES
+
+async function* plainChunks(
+  handle: FileHandle,
+  size: number,
+  strings: readonly string[],
+  onBinary: () => void,
+): AsyncGenerator<LogChunk> {
+  const plan = planSegments(strings, handle.fd, size)
+  if (plan === undefined) return yield* streamChunks(handle.createReadStream({ autoClose: false }), undefined, onBinary)
+  if (size >= LARGE_FILE_BYTES && availableParallelism() > 1) startAhead(plan)
+  for (const { chunk, tell, readBytes } of new SegmentReader(plan).segments()) {
+    if (readBytes <= SEGMENT_BYTES && looksBinary(chunk)) onBinary()
+    yield { bytes: chunk, tell, skippedLines: 0, readBytes }
   }
-  yield { ...lines.rest(), readBytes }
+}
+
+/** Starts the second thread. Without it the first does all: where it cannot be started, nothing is lost. */
+function startAhead(plan: SegmentPlan): void {
+  const isSource = import.meta.url.endsWith('.ts')
+  if (isSource) return // a thread of Node 20 does not load TypeScript
+  new Worker(new URL('./search-worker.js', import.meta.url), { workerData: plan }).on('error', () => {}).unref()
 }
 
 async function* streamChunks(

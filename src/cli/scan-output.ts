@@ -1,7 +1,6 @@
 /** What `scan` prints: one line a login, gathered into large writes, and a summary. */
 import type { Login } from '../core/login.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
-import { countLineEnds } from '../parsers/byte-search.ts'
 import type { LinePlace, RejectedLine, ScanHandler } from '../parsers/scanner.ts'
 import type { CliContext } from './context.ts'
 import { counted, jsonText, localTime, print } from './output.ts'
@@ -23,10 +22,8 @@ export class LoginPrinter implements ScanHandler {
   #minuteMs = Number.NEGATIVE_INFINITY
   /** `2026-11-22T16:44:` of `#minuteMs`. */
   #minuteText = ''
-  #chunk: Buffer = Buffer.alloc(0)
-  /** Lines of this file before `#countedTo` in the chunk. */
+  /** Lines of this file before the chunk. */
   #lines = 0
-  #countedTo = 0
   #logins = 0
   #rejected = 0
   #allLines = 0
@@ -44,33 +41,24 @@ export class LoginPrinter implements ScanHandler {
     this.#fileText = `"file":${jsonText(file)},"lineNumber":`
   }
 
-  /** What follows is in `chunk`; `skippedLines` lines stood before it that nobody looked at. */
-  startChunk(chunk: Buffer, skippedLines: number): void {
+  /** What follows is in a chunk before which `skippedLines` lines stood that nobody looked at. */
+  startChunk(skippedLines: number): void {
     this.#lines += skippedLines
-    this.#chunk = chunk
-    this.#countedTo = 0
   }
 
-  /** Counts the rest of the chunk. */
-  endChunk(): void {
-    this.#countTo(this.#chunk.length)
+  /** The chunk had that many lines. */
+  endChunk(lines: number): void {
+    this.#lines += lines
   }
 
   login(login: Login, at: LinePlace): void {
     this.#logins++
-    this.#countTo(at.offset)
-    const lineNumber = this.#lines + 1
+    const lineNumber = this.#lines + at.linesBefore + 1
     this.#text += this.#json ? this.#jsonLine(login, lineNumber) : this.#line(login, lineNumber)
   }
 
   rejected(_line: RejectedLine): void {
     this.#rejected++
-  }
-
-  /** Counts the line ends before `offset`. Calls of one chunk come in order. */
-  #countTo(offset: number): void {
-    this.#lines += countLineEnds(this.#chunk, this.#countedTo, offset)
-    this.#countedTo = offset
   }
 
   #jsonLine(login: Login, lineNumber: number): string {

@@ -101,10 +101,12 @@ async function scanLog(
     const name = file === '-' ? 'standard input' : escapeForTerminal(file)
     context.stderr.write(`popauthd: ${name} does not look like a log: there are zero bytes at its beginning\n`)
   }
-  for await (const { bytes, skippedLines, readBytes } of log.chunks(onBinary)) {
-    printer.startChunk(bytes, skippedLines)
-    scanner.scan(bytes, { format: 'any', newestMs }, printer)
-    printer.endChunk()
+  const info = { format: 'any', newestMs } as const
+  for await (const { bytes, tell, skippedLines, readBytes } of log.chunks(onBinary, scanner.search.texts)) {
+    printer.startChunk(skippedLines)
+    const lines =
+      tell === undefined ? scanner.scan(bytes, info, printer) : scanner.scanFound(bytes, info, printer, tell)
+    printer.endChunk(lines)
     progress?.update(file, readBytes)
     if (printer.isFull) {
       progress?.makeRoom()

@@ -1,6 +1,8 @@
 /** Reads the sample lines of samples/ID.log: what each server really wrote, near misses and forgeries, each with what must come out. */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Service } from '../core/login.ts'
+import { packageRoot } from '../lib/package-root.ts'
 import type { ChunkFormat } from '../sources/source.ts'
 
 /** Lines of one log, oldest first, with the one login that must come out of them, or none. */
@@ -13,7 +15,7 @@ export interface ParserSample {
 
 /** The samples of the parser `id`. @throws where the file is missing or not of the form that its comments show */
 export function parserSamples(id: string): readonly ParserSample[] {
-  const text = readFileSync(new URL(`./samples/${id}.log`, import.meta.url), 'utf8')
+  const text = readFileSync(join(packageRoot, `src/parsers/samples/${id}.log`), 'utf8')
   return text
     .trim()
     .split('\n\n')

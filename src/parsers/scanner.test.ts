@@ -39,6 +39,7 @@ describe('scan', () => {
         tls: true,
         atMs: Date.UTC(2026, 10, 22, 13),
         offset: NOISE.length + 1,
+        linesBefore: 1,
         line: LOGIN,
       },
     ])
@@ -163,6 +164,7 @@ describe('rejected lines', () => {
         column: line.indexOf('somewhere'),
         line,
         offset: NOISE.length + 1,
+        linesBefore: 1,
       },
     ])
   })
@@ -349,6 +351,16 @@ describe('lines of one session', () => {
       'cut by the server',
       'it may be the rest of a line that was cut just before',
     ])
+  })
+
+  it('count for nothing behind a line that was cut, whatever bytes it holds', () => {
+    const cut = (bytes: string) =>
+      Buffer.from(`Nov 22 13:00:00 mx1 imapd: LOGIN FAILED, user=${bytes.repeat(600)}\n`, 'latin1')
+    const forged = Buffer.from('Nov 22 13:00:00 mx1 imapd: LOGIN, user=a, ip=[::ffff:198.51.100.66], port=[1]\n')
+    for (const bytes of ['a', '\xff', '\x01', '\xc3\xa9']) {
+      expect(scan(Buffer.concat([cut(bytes), forged])).logins).toEqual([])
+    }
+    expect(scan(forged).logins).toHaveLength(1)
   })
 
   it('tell their end where that is asked for', () => {

@@ -6,12 +6,12 @@ import { isUtf8 } from 'node:buffer'
 import type { LogLine } from '../core/log-line.ts'
 import type { Login, Logout } from '../core/login.ts'
 import type { ChunkFormat } from '../sources/source.ts'
-import { ByteSearch } from './byte-search.ts'
 import { CutLines, type StoredCut, writerKey } from './cut-lines.ts'
 import { isPlain, LONGEST_LINE_BYTES, readLine, readPlainLine, type Unreadable } from './envelope.ts'
 import { LineJoiner, type StoredSession, sessionKey } from './joiner.ts'
 import { readJournalEntry } from './journal-envelope.ts'
 import { LineEnds, type StoredLineEnds } from './line-ends.ts'
+import { LineSearch, type OnFound } from './line-search.ts'
 import { LineClock } from './line-time.ts'
 import type { ParsedField, ParsedLogin, ParseResult, Parser } from './parser.ts'
 
@@ -38,6 +38,8 @@ export interface ScanInfo {
 /** Where a line stands: `offset` in bytes from the start of the chunk; `line` is its text. */
 export interface LinePlace {
   readonly offset: number
+  /** Lines before it in the chunk. */
+  readonly linesBefore: number
   readonly line: string
   /** True where the line says no year (RFC 3164), so that its year is the latest that is possible. */
   readonly yearInferred: boolean
@@ -82,23 +84,30 @@ export interface Explanation {
 /** Scans the chunks of one log in their order. Holds state from line to line: one scanner for each log. */
 export class LoginScanner {
   readonly #parsers: readonly Parser[]
-  readonly #search: ByteSearch
+  /** Finds the lines that some parser may take. */
+  readonly search: LineSearch
   /** Of each string that is looked for, the parsers whose lines hold it. */
   readonly #takers: readonly (readonly Parser[])[]
   readonly #clock: LineClock
   readonly #joiner = new LineJoiner()
   readonly #cuts = new CutLines()
+  readonly #lineEnds = new LineEnds()
   /** The servers that announce their sessions in this log. */
   readonly #announcers = new Set<string>()
-  readonly #lineEnds = new LineEnds()
   readonly #maxLineBytes: number
+  /** Where the line starts that is being looked at, the line itself, and what came of it so far. */
+  #lineStart = -1
+  #line: OpenedLine | undefined
+  #isTaken = false
+  readonly #tried: Parser[] = []
+  #closest: RejectedLine | undefined
 
   /** @throws {UsageError} for an unknown zone */
   constructor(options: LoginScannerOptions) {
     const { parsers, timezone, year, maxLineBytes = LONGEST_LINE_BYTES } = options
     this.#parsers = parsers
     const takers = takersByLiteral(parsers, options.logouts === true)
-    this.#search = new ByteSearch([...takers.keys()].map((text) => Buffer.from(text, 'latin1')))
+    this.search = new LineSearch([...takers.keys()])
     this.#takers = [...takers.values()]
     this.#clock = new LineClock(year === undefined ? { timezone } : { timezone, year })
     this.#maxLineBytes = maxLineBytes
@@ -106,68 +115,90 @@ export class LoginScanner {
 
   /**
    * Tells `on` of each login in `chunk`, which holds whole lines, each ended by LF (bytes behind the last LF are not looked at). A line is
-   * told once. Cost is linear in the chunk, whatever it holds.
+   * told once. Returns the number of lines. Cost is linear in the chunk, whatever it holds.
    */
-  scan(chunk: Buffer, info: ScanInfo, on: ScanHandler): void {
-    this.#search.enter(chunk)
+  scan(chunk: Buffer, info: ScanInfo, on: ScanHandler): number {
+    return this.scanFound(chunk, info, on, (found) => this.search.search(chunk, found))
+  }
+
+  /** The same for a chunk that is searched otherwise than by its own {@link search}: `tell` tells of the lines. Returns what it returns. */
+  scanFound<T>(chunk: Buffer, info: ScanInfo, on: ScanHandler, tell: (found: OnFound) => T): T {
     this.#lineEnds.enter(chunk)
-    this.#scanHits(chunk, info, on)
+    const result = tell((start, end, string, linesBefore) => {
+      if (start !== this.#lineStart) {
+        this.#endLine(on)
+        this.#lineStart = start
+        this.#line = undefined
+        this.#isTaken = end - start > this.#maxLineBytes
+      }
+      if (this.#isTaken) return
+      this.#line ??= new OpenedLine(chunk, start, end, linesBefore, info.format)
+      this.#tryLine(this.#line, this.#takers[string] ?? [], info.newestMs, on)
+    })
+    this.#endLine(on)
     this.#lineEnds.leave()
+    return result
   }
 
-  #scanHits(chunk: Buffer, info: ScanInfo, on: ScanHandler): void {
-    let hit = this.#search.next(0)
-    while (hit >= 0) {
-      const end = chunk.indexOf(10, hit)
-      if (end < 0) return
-      const start = chunk.lastIndexOf(10, hit) + 1
-      if (end - start > this.#maxLineBytes) hit = this.#search.next(end)
-      else hit = this.#scanLine(chunk, start, end, hit, info, on)
-    }
+  /** A line that no parser took is told of by the one that came closest. */
+  #endLine(on: ScanHandler): void {
+    const closest = this.#closest
+    this.#closest = undefined
+    this.#lineStart = -1
+    this.#tried.length = 0
+    if (closest !== undefined) on.rejected(closest)
   }
 
-  /** Takes one line, whose first hit stands at `hit`. Returns the next hit behind it, or -1. */
-  #scanLine(chunk: Buffer, start: number, end: number, hit: number, info: ScanInfo, on: ScanHandler): number {
-    const line = new OpenedLine(chunk, start, end, info)
-    const tried = new Set<Parser>()
-    let closest: RejectedLine | undefined
-    for (let at = hit; at >= 0 && at < end; at = this.#search.next(at + 1)) {
-      for (const parser of this.#takers[this.#search.found] ?? []) {
-        if (tried.has(parser)) continue
-        tried.add(parser)
-        const failed = this.#tryLine(parser, line, info.newestMs, on)
-        if (failed === 'taken') return this.#search.next(end)
-        if (failed !== undefined && (closest === undefined || closest.column < failed.column)) closest = failed
+  #tryLine(line: OpenedLine, parsers: readonly Parser[], newestMs: number, on: ScanHandler): void {
+    for (const parser of parsers) {
+      if (this.#tried.includes(parser)) continue
+      this.#tried.push(parser)
+      const failed = this.#tryParser(parser, line, newestMs, on)
+      if (failed === 'taken') {
+        this.#isTaken = true
+        this.#closest = undefined
+        return
+      }
+      if (failed !== undefined && (this.#closest === undefined || this.#closest.column < failed.column)) {
+        this.#closest = failed
       }
     }
-    if (closest !== undefined) on.rejected(closest)
-    return this.#search.next(end)
   }
 
   /** Lets one parser try a line. Returns why it failed, where that should be told if no other takes the line. */
-  #tryLine(parser: Parser, opened: OpenedLine, newestMs: number, on: ScanHandler): RejectedLine | 'taken' | undefined {
+  #tryParser(
+    parser: Parser,
+    opened: OpenedLine,
+    newestMs: number,
+    on: ScanHandler,
+  ): RejectedLine | 'taken' | undefined {
     const line = opened.lineFor(parser)
-    const { place } = opened
     if ('unreadable' in line) {
-      const isForged = parser.forgeryMarks.some((mark) => place.line.includes(mark))
-      return isForged ? { ...place, server: parser.id, reason: line.unreadable, column: line.column } : undefined
+      this.#heedCut(parser, opened, newestMs)
+      const isForged = parser.forgeryMarks.some((mark) => opened.line.includes(mark))
+      return isForged ? rejectedLine(opened, parser, line.unreadable, line.column) : undefined
     }
     const result = parser.parse(line)
     if (result.kind === 'none') {
       const { reason, column } = result
-      return isTold(parser, line, result) ? { ...place, server: parser.id, reason, column } : undefined
+      return isTold(parser, line, result) ? rejectedLine(opened, parser, reason, column) : undefined
     }
-    if (parser.crlf === true && !this.#lineEnds.isWhole(place.offset)) {
-      return {
-        ...place,
-        server: parser.id,
-        reason: 'it stands behind a bare LF, which a client may have sent',
-        column: 0,
-      }
+    if (parser.crlf === true && !this.#lineEnds.isWhole(opened.offset)) {
+      return rejectedLine(opened, parser, 'it stands behind a bare LF, which a client may have sent', 0)
     }
-    const trouble = this.#take(parser, line, result, { ...place, yearInferred: hasNoYear(line) }, newestMs, on)
-    if (trouble !== undefined) on.rejected({ ...place, server: parser.id, reason: trouble, column: 0 })
+    const { offset, linesBefore } = opened
+    const place = { offset, linesBefore, line: opened.line, yearInferred: hasNoYear(line) }
+    const trouble = this.#take(parser, line, result, place, newestMs, on)
+    if (trouble !== undefined) on.rejected(rejectedLine(opened, parser, trouble, 0))
     return 'taken'
+  }
+
+  /** A line of bytes that no server should write gives nothing, but it may have been cut, and its rest stands in the next. */
+  #heedCut(parser: Parser, opened: OpenedLine, newestMs: number): void {
+    const line = readLine(opened.line.replace(UNUSUAL, '?'))
+    if ('unreadable' in line || parser.parse(line).kind !== 'cut') return
+    const atMs = this.#clock.toMs(line.time, newestMs)
+    if (atMs !== undefined) this.#cuts.add(writerKey(parser.id, line), atMs)
   }
 
   /** Acts on a line that `parser` took. Returns why nothing came of it, where nothing could. */
@@ -250,7 +281,7 @@ export class LoginScanner {
    */
   explain(line: string, info: ScanInfo): readonly Explanation[] {
     const bytes = Buffer.from(`${line}\n`)
-    const opened = new OpenedLine(bytes, 0, bytes.length - 1, info)
+    const opened = new OpenedLine(bytes, 0, bytes.length - 1, 0, info.format)
     const tooLong = { unreadable: `longer than ${this.#maxLineBytes} bytes`, column: 0 }
     const isTooLong = bytes.length > this.#maxLineBytes + 1
     const explained = this.#parsers.map((parser) =>
@@ -335,13 +366,18 @@ function takersByLiteral(parsers: readonly Parser[], logouts: boolean): Map<stri
   return takers
 }
 
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+const UNUSUAL = /[^ -~]/g
 const NOT_UTF8: Unreadable = { unreadable: 'bytes that are not UTF-8', column: 0 }
 /** Columns of a server's own file may be parted by tabs. */
 const UNPRINTABLE_BUT_TAB = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029\ufffd]/
 
 /** A line that holds a string of some parser, opened as each of them wants it. */
 class OpenedLine {
-  readonly place: Omit<LinePlace, 'yearInferred'>
+  readonly offset: number
+  readonly linesBefore: number
+  readonly line: string
   readonly #format: ScanInfo['format']
   /** Printable ASCII only. */
   readonly #isPlain: boolean
@@ -349,28 +385,38 @@ class OpenedLine {
   /** Out of an envelope that all servers may use. */
   #common: LogLine | Unreadable | undefined
 
-  constructor(chunk: Buffer, start: number, end: number, info: ScanInfo) {
+  constructor(chunk: Buffer, start: number, end: number, linesBefore: number, format: ScanInfo['format']) {
     const latin = chunk.toString('latin1', start, end)
-    this.#format = info.format
+    this.offset = start
+    this.linesBefore = linesBefore
+    this.#format = format
     this.#isPlain = isPlain(latin)
-    const bytes = this.#isPlain ? undefined : chunk.subarray(start, end)
-    this.#isUtf8 = bytes === undefined || isUtf8(bytes)
-    this.place = { offset: start, line: bytes === undefined ? latin : bytes.toString('utf8') }
+    this.#isUtf8 = this.#isPlain || isUtf8(chunk.subarray(start, end))
+    this.line = this.#isPlain ? latin : chunk.toString('utf8', start, end)
   }
 
   lineFor(parser: Parser): LogLine | Unreadable {
     if (!this.#isUtf8) return NOT_UTF8
     const own = parser.openLine === undefined ? undefined : this.#ownLayout(parser)
-    this.#common ??= own === undefined ? openLine(this.place.line, this.#format, this.#isPlain) : undefined
+    this.#common ??= own === undefined ? openLine(this.line, this.#format, this.#isPlain) : undefined
     return own ?? (this.#common as LogLine | Unreadable)
   }
 
   #ownLayout(parser: Parser): LogLine | undefined {
     if (this.#format === 'journal-json') return undefined
-    const { line } = this.place
+    const { line } = this
     const raw = line.endsWith('\r') ? line.slice(0, -1) : line
     return this.#isPlain || !UNPRINTABLE_BUT_TAB.test(raw) ? parser.openLine?.(raw) : undefined
   }
+}
+
+function rejectedLine(
+  { offset, linesBefore, line }: OpenedLine,
+  { id: server }: Parser,
+  reason: string,
+  column: number,
+): RejectedLine {
+  return { offset, linesBefore, line, server, reason, column }
 }
 
 /** `plain` tells that the text is known to be printable ASCII. */
@@ -391,9 +437,11 @@ function isTold(parser: Parser, line: LogLine, result: Extract<ParseResult, { ki
 
 function toLogin(parser: Parser, parsed: ParsedLogin, atMs: number): Login {
   const { user, address, service, tls, session } = parsed
-  const login = { user, address, service, server: parser.id, atMs }
-  if (tls === undefined && session === undefined) return login
-  return { ...login, ...(tls === undefined ? {} : { tls }), ...(session === undefined ? {} : { session }) }
+  // Written so that there is one shape of each kind: this is done a million times a second.
+  const login: Mutable<Login> = { user, address, service, server: parser.id, atMs }
+  if (tls !== undefined) login.tls = tls
+  if (session !== undefined) login.session = session
+  return login
 }
 
 function toLogout(parser: Parser, parsed: Extract<ParseResult, { kind: 'logout' }>, atMs: number): Logout {

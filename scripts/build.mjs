@@ -1,0 +1,51 @@
+/** `npm run build`: bundles the program into dist/. What each command needs is loaded in few files: a command line must start at once. */
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { rolldown } from 'rolldown'
+import { root } from './prepare.mjs'
+
+/** Small libraries that every command loads; the others stay in node_modules and are loaded where they are used. */
+const BUNDLED = ['commander', 'picocolors', 'fastest-levenshtein']
+const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const kept = Object.keys(dependencies).filter((name) => !BUNDLED.includes(name))
+
+/** The modules that a module loads at once, itself among them. */
+function loadedBy(path, seen = new Set()) {
+  if (seen.has(path)) return seen
+  seen.add(path)
+  for (const [, from] of readFileSync(path, 'utf8').matchAll(
+    /^(?:import(?! type)|export) [^;']*? from '(\.[^']+)'$/gm,
+  )) {
+    loadedBy(join(dirname(path), from), seen)
+  }
+  return seen
+}
+
+const source = (path) => join(root, 'src', path)
+const searching = loadedBy(source('cli/segments.ts'))
+const scanning = new Set([...loadedBy(source('main.ts')), ...loadedBy(source('cli/scan.ts'))])
+
+const bundle = await rolldown({
+  cwd: root,
+  input: { main: 'src/main.ts', 'search-worker': 'src/cli/search-worker.ts', generated: 'src/config/generated.ts' },
+  platform: 'node',
+  external: (id) => id.startsWith('node:') || kept.some((name) => id === name || id.startsWith(`${name}/`)),
+  transform: { target: 'node20.19' },
+})
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+await bundle.write({
+  dir: join(root, 'dist'),
+  format: 'esm',
+  sourcemap: true,
+  entryFileNames: '[name].js',
+  chunkFileNames: '[name]-[hash].js',
+  // One file for the second thread of scan, one for what scan needs beside it: the command that is waited for.
+  codeSplitting: {
+    groups: [
+      { name: 'search', test: (id) => searching.has(id), priority: 2 },
+      { name: 'scan', test: (id) => scanning.has(id) && !id.endsWith('/main.ts'), priority: 1 },
+    ],
+  },
+})
+chmodSync(join(root, 'dist/main.js'), 0o755)
+writeFileSync(join(root, 'dist/.built'), '')
