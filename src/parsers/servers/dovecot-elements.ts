@@ -22,6 +22,8 @@ const PROTOCOLS = ['TLSv1.3', 'TLSv1.2', 'TLSv1.1', 'TLSv1', 'SSLv3', 'SSLv2']
 const DEFAULT_KEYS = new Set(['user', 'method', 'rip', 'lip', 'mpid'])
 
 const SMALL_S = 's'.charCodeAt(0)
+const SMALL_V = 'v'.charCodeAt(0)
+const BRACKET = '('.charCodeAt(0)
 const LARGE_S = 'S'.charCodeAt(0)
 const LARGE_T = 'T'.charCodeAt(0)
 const LONGEST_USER = 255
@@ -162,15 +164,15 @@ function parseSession(cursor: Cursor, found: Elements): string | undefined {
 
 /** `%c` and `%k`: `TLS`, `secured`, `TLS: trouble`, `(proxied)`, `TLSv1.3 with cipher NAME (256/256 bits)`; 2.4 also misspells it `TSL`. */
 function parseProtection(cursor: Cursor, found: Elements): boolean {
-  if (cursor.skip('(proxied)')) return true
-  const first = cursor.text.charCodeAt(cursor.at)
+  const { text, at: start } = cursor
+  const first = text.charCodeAt(start)
   if (first === SMALL_S) return skipSecured(cursor)
+  if (first === BRACKET) return cursor.skip('(proxied)')
   if (first !== LARGE_S && first !== LARGE_T) return false
-  const start = cursor.at
-  const protocol = cursor.skipOneOf(PROTOCOLS)
-  const isTls = protocol === undefined ? parsePlainTls(cursor) : parseCipher(cursor)
+  const isVersion = text.charCodeAt(start + 3) === SMALL_V
+  const isTls = isVersion ? parseCipher(cursor) : parsePlainTls(cursor)
   if (!isTls) cursor.at = start
-  else if (protocol !== undefined) cursor.note('tls', start)
+  else if (isVersion) cursor.note('tls', start)
   if (isTls) found.tls = true
   return isTls
 }
@@ -188,7 +190,8 @@ function parsePlainTls(cursor: Cursor): boolean {
 }
 
 function parseCipher(cursor: Cursor): boolean {
-  if (!cursor.skip(' with cipher ') || !cursor.pass(CIPHER, 80)) return false
+  if (cursor.skipOneOf(PROTOCOLS) === undefined || !cursor.skip(' with cipher ') || !cursor.pass(CIPHER, 80))
+    return false
   if (!cursor.skip(' (') || !cursor.pass(BITS, 12) || !cursor.skip(' bits)')) return false
   return !cursor.skip(' ') || cursor.skip('zlib compression') || cursor.pass(WORD, 40)
 }

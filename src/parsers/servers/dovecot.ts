@@ -35,7 +35,8 @@ const LONGEST_MESSAGE = 800
 export const dovecot: Parser = {
   id: 'dovecot',
   title: TITLE,
-  literals: [...SUCCESS, 'tarted proxying to '],
+  // The last of `Started proxying to`: x is rare in logs.
+  literals: [...SUCCESS, 'xying to '],
   logoutLiterals: LOGOUT_LITERALS,
   forgeryMarks: ['Login: user=<', 'Logged in: user=<'],
   sample: [
@@ -52,8 +53,12 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const cursor = new Cursor(line, fields)
   cursor.skip('Info: ')
   if (oldStyle !== undefined) return parseOwnTag(cursor, oldStyle)
-  if (isMailProcess(cursor)) return parseMailProcess(cursor)
+  const start = cursor.at
   const name = cursor.take(SERVICE_NAME, 40)
+  if (name === undefined || cursor.text[cursor.at] === '(') {
+    cursor.at = start
+    if (isMailProcess(cursor)) return parseMailProcess(cursor)
+  }
   if (name === undefined || !cursor.skip(': '))
     return cursor.fail(suspicion(line), 'no login process in front of the text')
   const service = SERVICES.get(name)
@@ -99,9 +104,9 @@ function parseVersion0(cursor: Cursor, service: Service): ParseResult {
 
 /** The success line of every other version, behind the name of the login process. */
 function parseSuccess(cursor: Cursor, service: Service): ParseResult {
+  if (cursor.skipOneOf(SUCCESS) !== undefined) return parseElements(cursor, service)
   if (cursor.text.startsWith('proxy(', cursor.at)) return parseProxied(cursor, service)
-  if (cursor.skipOneOf(SUCCESS) === undefined) return cursor.fail(suspicion(cursor.line), 'not a success line')
-  return parseElements(cursor, service)
+  return cursor.fail(suspicion(cursor.line), 'not a success line')
 }
 
 /**
@@ -156,5 +161,6 @@ function parseElements(cursor: Cursor, service: Service): ParseResult {
   if (user === undefined) return cursor.fail('suspect', 'no user=<name>')
   if (address === undefined) return cursor.fail('suspect', 'no rip= with the client address')
   if (found.last === 'rip') return cursor.fail('suspect', 'the line ends with the address, which may be cut')
-  return { kind: 'login', login: { user, address, service, tls, ...(session === undefined ? {} : { session }) } }
+  const login = session === undefined ? { user, address, service, tls } : { user, address, service, tls, session }
+  return { kind: 'login', login }
 }
