@@ -18,7 +18,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Lines of many lengths; a login now and then, some of two lines that lie apart. */
 function lineOf(i: number): string {
-  const time = `Nov 22 ${String(10 + (i >> 14)).padStart(2, '0')}:${String(i % 60).padStart(2, '0')}:00 mx1`
+  const time = `Nov 22 ${new Date(i * 100).toISOString().slice(11, 19)} mx1`
   if (i % 40 === 0)
     return `${time} dovecot: imap-login: Login: user=<u${i}>, method=PLAIN, rip=198.51.100.${i % 250}, lip=192.0.2.25, TLS\n`
   if (i % 5000 === 1) return `${time} popa3d[${i - 1}]: Session from 203.0.113.${(i % 200) + 1}\n`
