@@ -171,7 +171,16 @@ describe('rejected lines', () => {
 
   it('tell the words of a login in a line of another program', () => {
     const line = 'Nov 22 13:00:00 mx1 sm-mta[1]: from="POP login by user "admin" at (h) 6.6.6.6"@example.org'
-    expect(scan(`${line}\n`).rejected).toMatchObject([{ server: 'qpopper', reason: expect.stringContaining('sm-mta') }])
+    const reason = expect.stringContaining('sm-mta')
+    expect(scan(`${line}\n`).rejected).toMatchObject([{ server: 'qpopper', reason, isForeign: true }])
+  })
+
+  it('say where they hold the words of the end of a session only', () => {
+    const line = 'Nov 22 13:00:00 mx1 imapd: LOGOUT, user=alice, ip=[somewhere], headers=0, body=0'
+    const rejected: RejectedLine[] = []
+    const scanner = newScanner({ logouts: true })
+    scanner.scan(Buffer.from(`${line}\n`), INFO, { login: () => {}, rejected: (one) => rejected.push(one) })
+    expect(rejected).toMatchObject([{ server: 'courier', isLogout: true }])
   })
 
   it('tell a user name that looks like a login', () => {

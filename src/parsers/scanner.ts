@@ -6,6 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import type { LogLine } from '../core/log-line.ts'
 import type { Login, Logout } from '../core/login.ts'
 import type { ChunkFormat } from '../sources/source.ts'
+import { LONGEST_COMMON_LINE, readCommonLine } from './common-form.ts'
 import { CutLines, type StoredCut, writerKey } from './cut-lines.ts'
 import { isPlain, LONGEST_LINE_BYTES, readLine, readPlainLine, type Unreadable } from './envelope.ts'
 import { LineJoiner, type StoredSession, sessionKey } from './joiner.ts'
@@ -14,6 +15,7 @@ import { LineEnds, type StoredLineEnds } from './line-ends.ts'
 import { LineSearch, type OnFound } from './line-search.ts'
 import { LineClock } from './line-time.ts'
 import type { ParsedField, ParsedLogin, ParseResult, Parser } from './parser.ts'
+import { readTime } from './time-field.ts'
 
 /** What a {@link LoginScanner} works with. */
 export interface LoginScannerOptions {
@@ -24,6 +26,8 @@ export interface LoginScannerOptions {
   readonly year?: number
   /** Longer lines give nothing. Default 16 KiB. */
   readonly maxLineBytes?: number
+  /** False: every line goes through the whole grammar. Only tests want that. */
+  readonly shortcuts?: boolean
   /** True: the ends of sessions are looked for and told as well. */
   readonly logouts?: boolean
 }
@@ -51,6 +55,10 @@ export interface RejectedLine extends Omit<LinePlace, 'yearInferred'> {
   readonly server: string
   readonly reason: string
   readonly column: number
+  /** True where another program wrote it: an imitation, or the server has a new name in the log. */
+  readonly isForeign?: true
+  /** True where it holds the words of the end of a session, and none of a login. */
+  readonly isLogout?: true
 }
 
 /** Told of what a scan finds, in the order of the lines. */
@@ -95,6 +103,7 @@ export class LoginScanner {
   /** The servers that announce their sessions in this log. */
   readonly #announcers = new Set<string>()
   readonly #maxLineBytes: number
+  readonly #isShortcutAllowed: boolean
   /** Where the line starts that is being looked at, the line itself, and what came of it so far. */
   #lineStart = -1
   #line: OpenedLine | undefined
@@ -111,6 +120,7 @@ export class LoginScanner {
     this.#takers = [...takers.values()]
     this.#clock = new LineClock(year === undefined ? { timezone } : { timezone, year })
     this.#maxLineBytes = maxLineBytes
+    this.#isShortcutAllowed = options.shortcuts !== false
   }
 
   /**
@@ -132,12 +142,44 @@ export class LoginScanner {
         this.#isTaken = end - start > this.#maxLineBytes
       }
       if (this.#isTaken) return
-      this.#line ??= new OpenedLine(chunk, start, end, linesBefore, info.format)
+      if (this.#line === undefined) {
+        const text = chunk.toString('latin1', start, end)
+        if (this.#tryCommon(text, start, linesBefore, this.#takers[string] ?? [], info, on)) return
+        this.#line = new OpenedLine(chunk, text, start, linesBefore, info.format)
+      }
       this.#tryLine(this.#line, this.#takers[string] ?? [], info.newestMs, on)
     })
     this.#endLine(on)
     this.#lineEnds.leave()
     return result
+  }
+
+  /**
+   * Takes a line of a server's most frequent form, in which nothing can be wrong; true where it did. Only while no earlier line could speak
+   * against it.
+   */
+  #tryCommon(
+    line: string,
+    offset: number,
+    linesBefore: number,
+    parsers: readonly Parser[],
+    { format, newestMs }: ScanInfo,
+    on: ScanHandler,
+  ): boolean {
+    if (!this.#isShortcutAllowed || format === 'journal-json' || line.length > LONGEST_COMMON_LINE) return false
+    if (this.#joiner.size > 0 || this.#announcers.size > 0 || !this.#cuts.isEmpty) return false
+    for (const parser of parsers) {
+      const login = parser.common === undefined ? undefined : readCommonLine(parser.common, line)
+      if (login === undefined) continue
+      const time = readTime(line, 0)?.time
+      const atMs = time === undefined ? undefined : this.#clock.toMs(time, newestMs)
+      if (time === undefined || atMs === undefined) return false
+      this.#isTaken = true
+      const yearInferred = time.kind === 'civil' && time.year === undefined
+      on.login(toLogin(parser, login, atMs), { offset, linesBefore, line, yearInferred })
+      return true
+    }
+    return false
   }
 
   /** A line that no parser took is told of by the one that came closest. */
@@ -180,8 +222,10 @@ export class LoginScanner {
     }
     const result = parser.parse(line)
     if (result.kind === 'none') {
-      const { reason, column } = result
-      return isTold(parser, line, result) ? rejectedLine(opened, parser, reason, column) : undefined
+      const { reason, column, mismatch } = result
+      if (!isTold(parser, line, result)) return undefined
+      const rejected = rejectedLine(opened, parser, reason, column)
+      return mismatch === 'foreign' ? { ...rejected, isForeign: true } : rejected
     }
     if (parser.crlf === true && !this.#lineEnds.isWhole(opened.offset)) {
       return rejectedLine(opened, parser, 'it stands behind a bare LF, which a client may have sent', 0)
@@ -281,7 +325,7 @@ export class LoginScanner {
    */
   explain(line: string, info: ScanInfo): readonly Explanation[] {
     const bytes = Buffer.from(`${line}\n`)
-    const opened = new OpenedLine(bytes, 0, bytes.length - 1, 0, info.format)
+    const opened = new OpenedLine(bytes, bytes.toString('latin1', 0, bytes.length - 1), 0, 0, info.format)
     const tooLong = { unreadable: `longer than ${this.#maxLineBytes} bytes`, column: 0 }
     const isTooLong = bytes.length > this.#maxLineBytes + 1
     const explained = this.#parsers.map((parser) =>
@@ -385,8 +429,9 @@ class OpenedLine {
   /** Out of an envelope that all servers may use. */
   #common: LogLine | Unreadable | undefined
 
-  constructor(chunk: Buffer, start: number, end: number, linesBefore: number, format: ScanInfo['format']) {
-    const latin = chunk.toString('latin1', start, end)
+  /** `latin`: the bytes of the line from `start` on, each a character. */
+  constructor(chunk: Buffer, latin: string, start: number, linesBefore: number, format: ScanInfo['format']) {
+    const end = start + latin.length
     this.offset = start
     this.linesBefore = linesBefore
     this.#format = format
@@ -412,11 +457,12 @@ class OpenedLine {
 
 function rejectedLine(
   { offset, linesBefore, line }: OpenedLine,
-  { id: server }: Parser,
+  { id: server, literals }: Parser,
   reason: string,
   column: number,
 ): RejectedLine {
-  return { offset, linesBefore, line, server, reason, column }
+  const rejected = { offset, linesBefore, line, server, reason, column }
+  return literals.some((literal) => line.includes(literal)) ? rejected : { ...rejected, isLogout: true }
 }
 
 /** `plain` tells that the text is known to be printable ASCII. */
