@@ -2,6 +2,7 @@
 import type { ClientAddress } from '../core/client-address.ts'
 import type { LogLine } from '../core/log-line.ts'
 import type { Service } from '../core/login.ts'
+import type { CommonForm } from './common-form.ts'
 
 /** What a line says, without its time: the envelope settles that. */
 export interface ParsedLogin {
@@ -100,6 +101,8 @@ export interface Parser {
    * written by a client whose text the server passed on, and counts for nothing.
    */
   readonly crlf?: boolean
+  /** Its most frequent line: a shortcut for speed, which makes the same of a line as {@link parse} or leaves it to that. */
+  readonly common?: CommonForm
   /** Takes a line apart. What the grammar finds on its way is added to `fields` where one is given (for people; a scan gives none). */
   parse(line: LogLine, fields?: ParsedField[]): ParseResult
 }

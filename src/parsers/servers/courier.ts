@@ -9,9 +9,10 @@
  */
 import type { LogLine } from '../../core/log-line.ts'
 import type { Service } from '../../core/login.ts'
+import { type CommonMatch, commonForm, FIELD, FIRST_FIELD, TAG } from '../common-form.ts'
 import { Cursor, charSet, charsExcept, DIGITS } from '../cursor.ts'
-import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
+import { parseLoggedAddress, takeAddress } from '../logged-address.ts'
+import type { ParsedField, ParsedLogin, ParseResult, Parser } from '../parser.ts'
 import { foreign, forged, senderMismatch } from '../sender.ts'
 
 const TITLE = 'Courier'
@@ -46,7 +47,21 @@ export const courier: Parser = {
   logoutLiterals: ENDS,
   forgeryMarks: [SUCCESS],
   sample: ['Nov 22 13:58:12 mx1 imapd: LOGIN, user=alice, ip=[::ffff:198.51.100.7], port=[38717], protocol=IMAP'],
+  common: commonForm(
+    '(?:imap|pop3)d(?:-ssl)?',
+    `LOGIN, user=${FIELD.user}, ip=\\[(?:::ffff:)?${FIELD.ipv4}\\], port=\\[\\d{1,5}\\](?:, protocol=(IMAP|POP3))?(, starttls=1|, stls=1)?`,
+    readCommon,
+  ),
   parse,
+}
+
+function readCommon(match: CommonMatch): ParsedLogin | undefined {
+  const [tag, user] = [match[TAG] as string, match[FIRST_FIELD] as string]
+  const address = parseLoggedAddress(match[FIRST_FIELD + 1] as string)
+  const [protocol, secured] = [match[FIRST_FIELD + 2], match[FIRST_FIELD + 3]]
+  const service = tag.startsWith('imap') ? 'imap' : 'pop3'
+  if (address === undefined || (protocol !== undefined && protocol.toLowerCase() !== service)) return undefined
+  return secured !== undefined || isTlsTag(tag) ? { user, address, service, tls: true } : { user, address, service }
 }
 
 function tags(service: 'imap' | 'pop3', ends: readonly string[]): (readonly [string, Service])[] {

@@ -6,8 +6,10 @@
  */
 import type { LogLine } from '../../core/log-line.ts'
 import type { Service } from '../../core/login.ts'
+import { type CommonMatch, commonForm, FIELD, FIRST_FIELD, HOST, PID, TAG } from '../common-form.ts'
 import { Cursor, charSet, charsExcept, DIGITS } from '../cursor.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
+import { parseLoggedAddress } from '../logged-address.ts'
+import type { ParsedField, ParsedLogin, ParseResult, Parser } from '../parser.ts'
 import { foreign, forged, senderMismatch } from '../sender.ts'
 import { parseEvent } from './cyrus-event.ts'
 import { isAnonymous, mechanismTrouble, sessionOf, takeClient } from './cyrus-parts.ts'
@@ -49,7 +51,23 @@ export const cyrus: Parser = {
   sample: [
     'Nov 22 14:11:02 mx1 cyrus/pop3[367]: login: roaming.example.com [203.0.113.42] carol plaintext User logged in SESSIONID=<mx1-1795356662-367-3-17220047422676047410>',
   ],
+  common: commonForm(
+    '(?:cyrus/)?(?:imaps?|pop3s?)',
+    `login: (?:${FIELD.host} )?\\[${FIELD.ipv4}\\] ${FIELD.user} (?:plaintext|PLAIN|LOGIN|CRAM-MD5|DIGEST-MD5)(\\+TLS)? User logged in(?: SESSIONID=<([A-Za-z0-9._-]{1,100})>)?`,
+    readCommon,
+  ),
   parse,
+}
+
+function readCommon(match: CommonMatch): ParsedLogin | undefined {
+  const [tag, pid, user] = [match[TAG] as string, match[PID], match[FIRST_FIELD + 1] as string]
+  const address = parseLoggedAddress(match[FIRST_FIELD] as string)
+  const [secured, id] = [match[FIRST_FIELD + 2], match[FIRST_FIELD + 3]]
+  if (address === undefined || pid === undefined || isAnonymous(user)) return undefined
+  const service = tag.includes('pop3') ? 'pop3' : 'imap'
+  const session = `${match[HOST]} ${tag}[${Number(pid)}]`
+  if (secured === undefined && id === undefined) return { user, address, service, session }
+  return { user, address, service, tls: secured !== undefined, session }
 }
 
 function parse(line: LogLine, fields?: ParsedField[]): ParseResult {

@@ -3,9 +3,10 @@
  * the message (the default). Left out: other login services, anonymous logins, clients of local sockets, which have no address.
  */
 import type { LogLine } from '../../core/log-line.ts'
+import { type CommonMatch, commonForm, FIELD, FIRST_FIELD } from '../common-form.ts'
 import { Cursor, charSet, charsExcept, HOST_NAME } from '../cursor.ts'
-import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
+import { parseLoggedAddress, takeAddress } from '../logged-address.ts'
+import type { ParsedField, ParsedLogin, ParseResult, Parser } from '../parser.ts'
 import { foreign, forged, senderMismatch } from '../sender.ts'
 import { readElements } from './dovecot-elements.ts'
 import { isMailProcess, LOGOUT_LITERALS, parseMailProcess } from './dovecot-logout.ts'
@@ -42,7 +43,22 @@ export const dovecot: Parser = {
   sample: [
     'Nov 22 13:42:37 mx1 dovecot: imap-login: Login: user=<alice>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.25, mpid=314, session=<b4J/pt1gF6rGM2QH>',
   ],
+  common: commonForm(
+    'dovecot',
+    `(imap|pop3)-login: (?:Login|Logged in): user=<${FIELD.user}>, method=(?:PLAIN|LOGIN|CRAM-MD5|SCRAM-SHA-256|XOAUTH2), rip=${FIELD.ipv4}, ` +
+      'lip=[0-9a-f.:]{2,45}, mpid=\\d{1,10}(, TLS|, secured)?(?:, session=<([A-Za-z0-9+/]{8,40})>)?',
+    readCommon,
+  ),
   parse,
+}
+
+function readCommon(match: CommonMatch): ParsedLogin | undefined {
+  const [service, user] = [match[FIRST_FIELD] as Service, match[FIRST_FIELD + 1] as string]
+  const address = parseLoggedAddress(match[FIRST_FIELD + 2] as string)
+  if (address === undefined) return undefined
+  const tls = match[FIRST_FIELD + 3] === ', TLS'
+  const session = match[FIRST_FIELD + 4]
+  return session === undefined ? { user, address, service, tls } : { user, address, service, tls, session }
 }
 
 function parse(line: LogLine, fields?: ParsedField[]): ParseResult {

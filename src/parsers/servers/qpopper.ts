@@ -4,9 +4,10 @@
  * making, statistics without an address (2.2).
  */
 import type { LogLine } from '../../core/log-line.ts'
+import { type CommonMatch, commonForm, FIELD, FIRST_FIELD } from '../common-form.ts'
 import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from '../cursor.ts'
-import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
+import { parseLoggedAddress, takeAddress } from '../logged-address.ts'
+import type { ParsedField, ParsedLogin, ParseResult, Parser } from '../parser.ts'
 import { foreign, forged, senderMismatch } from '../sender.ts'
 
 const TITLE = 'Qpopper'
@@ -26,7 +27,18 @@ export const qpopper: Parser = {
   sample: [
     'Apr  9 08:15:02 mail popper[1208]: (v4.0.5) POP login by user "alice" at (dsl-7.pool.example.net) 198.51.100.7',
   ],
+  common: commonForm(
+    'q?popper',
+    `\\(v[A-Za-z0-9._+-]{1,20}\\) POP login by user "${FIELD.user}" at \\(${FIELD.host}\\) ${FIELD.ipv4}`,
+    readCommon,
+  ),
   parse,
+}
+
+function readCommon(match: CommonMatch): ParsedLogin | undefined {
+  const user = match[FIRST_FIELD] as string
+  const address = parseLoggedAddress(match[FIRST_FIELD + 1] as string)
+  return address === undefined ? undefined : { user, address, service: 'pop3' }
 }
 
 function parse(line: LogLine, fields?: ParsedField[]): ParseResult {

@@ -5,9 +5,10 @@
  */
 import type { ClientAddress } from '../../core/client-address.ts'
 import type { LogLine } from '../../core/log-line.ts'
+import { type CommonMatch, commonForm, FIELD, FIRST_FIELD, TAG } from '../common-form.ts'
 import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from '../cursor.ts'
-import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
+import { parseLoggedAddress, takeAddress } from '../logged-address.ts'
+import type { ParsedField, ParsedLogin, ParseResult, Parser } from '../parser.ts'
 import { foreign, forged, senderMismatch } from '../sender.ts'
 
 type Service = 'pop3' | 'imap'
@@ -32,6 +33,10 @@ const MECHANISM = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 /** `%.80s`: a field of this length may be cut, and a cut host field may end in what its owner chose. */
 const CUT_LENGTH = 80
 
+/** Far from the length at which a field may be cut. */
+const SHORT_USER = '([A-Za-z0-9_.@+-]{1,40})'
+const SHORT_HOST = '[A-Za-z0-9._-]{1,40}'
+
 /** The parser for UW ipop3d and imapd. */
 export const uwImap: Parser = {
   id: 'uw-imap',
@@ -42,7 +47,18 @@ export const uwImap: Parser = {
   sample: [
     'Nov 22 14:20:04 mx1 ipop3d[290]: Login user=carol host=roaming.example.com [::ffff:203.0.113.42] nmsgs=1/1',
   ],
+  common: commonForm(
+    'ipop3d|imapd',
+    `Login user=${SHORT_USER} host=(?:${SHORT_HOST} )?\\[(?:::ffff:)?${FIELD.ipv4}\\](?: nmsgs=\\d{1,9}/\\d{1,9})?`,
+    readCommon,
+  ),
   parse,
+}
+
+function readCommon(match: CommonMatch): ParsedLogin | undefined {
+  const user = match[FIRST_FIELD] as string
+  const address = parseLoggedAddress(match[FIRST_FIELD + 1] as string)
+  return address === undefined ? undefined : { user, address, service: match[TAG] === 'imapd' ? 'imap' : 'pop3' }
 }
 
 function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
