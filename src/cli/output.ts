@@ -5,9 +5,9 @@ import type { CliContext } from './context.ts'
 /** Writes `text` and waits while the reader is slow. Quietly does nothing once nobody reads. */
 export async function print(
   { stdout, outputClosed }: Pick<CliContext, 'stdout' | 'outputClosed'>,
-  text: string,
+  text: string | Buffer,
 ): Promise<void> {
-  if (outputClosed.aborted || text === '' || stdout.write(text)) return
+  if (outputClosed.aborted || text.length === 0 || stdout.write(text)) return
   await new Promise<void>((resolve) => {
     const go = () => {
       stdout.off('drain', go)

@@ -5,8 +5,8 @@ import type { LinePlace, RejectedLine, ScanHandler } from '../parsers/scanner.ts
 import type { CliContext } from './context.ts'
 import { counted, jsonText, localTime, print } from './output.ts'
 
-/** Characters that are gathered before they are written; on a terminal each chunk's lines are shown at once. */
-const WRITE_SIZE = 256 * 1024
+/** Bytes that are gathered before they are written; on a terminal each chunk's lines are shown at once. */
+const WRITE_BYTES = 256 * 1024
 
 /** Text that JSON writes as it is. */
 const PLAIN = /^[ !#-[\]-~]*$/
@@ -15,7 +15,7 @@ const PLAIN = /^[ !#-[\]-~]*$/
 export class LoginPrinter implements ScanHandler {
   readonly #context: CliContext
   readonly #json: boolean
-  #text = ''
+  readonly #gathered = new TextBuffer()
   #file = ''
   /** `"file":"...","lineNumber":` of the present file, escaped once. */
   #fileText = ''
@@ -54,7 +54,7 @@ export class LoginPrinter implements ScanHandler {
   login(login: Login, at: LinePlace): void {
     this.#logins++
     const lineNumber = this.#lines + at.linesBefore + 1
-    this.#text += this.#json ? this.#jsonLine(login, lineNumber) : this.#line(login, lineNumber)
+    this.#gathered.add(this.#json ? this.#jsonLine(login, lineNumber) : this.#line(login, lineNumber))
   }
 
   rejected(_line: RejectedLine): void {
@@ -88,14 +88,12 @@ export class LoginPrinter implements ScanHandler {
 
   /** True when what is gathered should be written. */
   get isFull(): boolean {
-    return this.#text.length >= WRITE_SIZE || (this.#context.stdout.isTTY === true && this.#text !== '')
+    return this.#gathered.length >= WRITE_BYTES || (this.#context.stdout.isTTY === true && this.#gathered.length > 0)
   }
 
   /** Writes what is gathered. */
   async flush(): Promise<void> {
-    const text = this.#text
-    this.#text = ''
-    await print(this.#context, text)
+    await print(this.#context, this.#gathered.take())
   }
 
   /** One line about all that was read. */
@@ -107,5 +105,29 @@ export class LoginPrinter implements ScanHandler {
     if (this.#rejected === 0) return first
     const what = counted(this.#rejected, 'line looks like a login but is none', 'lines look like logins but are none')
     return `${first}${what}; popauthd explain LINE says why\n`
+  }
+}
+
+/** Text that grows as bytes: strings put together a million times would keep the garbage collector busy. */
+class TextBuffer {
+  #bytes: Buffer = Buffer.allocUnsafeSlow(2 * WRITE_BYTES)
+  length = 0
+
+  add(text: string): void {
+    const most = 3 * text.length
+    if (this.length + most > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * this.#bytes.length + most)
+      this.#bytes.copy(larger, 0, 0, this.length)
+      this.#bytes = larger
+    }
+    this.length += this.#bytes.write(text, this.length)
+  }
+
+  /** All bytes; what is added then goes into a new buffer. */
+  take(): Buffer {
+    const bytes = this.#bytes.subarray(0, this.length)
+    if (this.length > 0) this.#bytes = Buffer.allocUnsafeSlow(2 * WRITE_BYTES)
+    this.length = 0
+    return bytes
   }
 }

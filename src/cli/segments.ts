@@ -3,7 +3,7 @@
  * which then only takes the found lines apart: they share the memory, and each segment is claimed by one of them.
  */
 import { readSync } from 'node:fs'
-import { type AreaResult, LineSearch, type OnFound, type SearchArea, tellRecords } from '../parsers/line-search.ts'
+import { type AreaResult, LineSearch, type OnFound, SearchArea, tellRecords } from '../parsers/line-search.ts'
 import { LAYOUT } from '../parsers/search-code.ts'
 
 const LF = 10
@@ -31,11 +31,11 @@ export interface Segment {
 
 /** What both threads know: plain data, handed to the second one as it is. */
 export interface SegmentPlan {
-  readonly strings: readonly string[]
   readonly fd: number
   /** Bytes of the file. */
   readonly size: number
   readonly memory: WebAssembly.Memory
+  readonly module: WebAssembly.Module
   /** Numbers that both change: see {@link CONTROL}. */
   readonly control: Int32Array
 }
@@ -63,7 +63,7 @@ export function planSegments(strings: readonly string[], fd: number, size: numbe
   const area = new LineSearch(strings).createArea(SLOT_BYTES * (SLOTS_AHEAD + 2), true)
   if (area === undefined) return undefined
   const control = new Int32Array(new SharedArrayBuffer(4 * (CONTROL.slots + SLOT.size * SLOTS_AHEAD)))
-  return { strings, fd, size, memory: area.memory, control }
+  return { fd, size, memory: area.memory, module: area.module, control }
 }
 
 /** Number of segments of a file. */
@@ -78,7 +78,7 @@ class Searcher {
 
   constructor(plan: SegmentPlan) {
     this.#plan = plan
-    this.area = new LineSearch(plan.strings).openArea(plan.memory)
+    this.area = new SearchArea(plan.memory, plan.module)
   }
 
   /** Where the records of a slot lie, and where its bytes. */

@@ -40,15 +40,18 @@ type SearchFunction = (at: number, end: number, floor: number, table: number, ta
 export class SearchArea {
   readonly bytes: Buffer
   readonly memory: WebAssembly.Memory
+  readonly module: WebAssembly.Module
   readonly #search: SearchFunction
   readonly #words: Int32Array
 
-  /** @internal Made by {@link LineSearch.createArea}. */
-  constructor(memory: WebAssembly.Memory, search: SearchFunction) {
+  /** The search of `module` in a memory that {@link LineSearch.createArea} made, which another thread may share. */
+  constructor(memory: WebAssembly.Memory, module: WebAssembly.Module) {
     this.memory = memory
+    this.module = module
     this.bytes = Buffer.from(memory.buffer)
     this.#words = new Int32Array(memory.buffer)
-    this.#search = search
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } })
+    this.#search = (exports as unknown as { search: SearchFunction }).search
   }
 
   /**
@@ -107,13 +110,7 @@ export class LineSearch {
     if (!WebAssembly.validate(code)) return undefined
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared })
     writeTables(Buffer.from(memory.buffer), plan)
-    return instantiate(new WebAssembly.Module(code), memory)
-  }
-
-  /** The same area for another thread, which was handed its memory. */
-  openArea(memory: WebAssembly.Memory): SearchArea {
-    const code = searchModuleBytes(this.#prepared.plan.method, memory.buffer.byteLength / PAGE_BYTES)
-    return instantiate(new WebAssembly.Module(code), memory)
+    return new SearchArea(memory, new WebAssembly.Module(code))
   }
 
   /** Tells of the lines in `chunk` that hold a string; bytes behind its last LF are not looked at. Returns the number of its lines. */
@@ -184,11 +181,6 @@ function searchPlainly(strings: readonly Buffer[], chunk: Buffer, found: OnFound
     found(place === 0 ? 0 : chunk.lastIndexOf(LF, place - 1) + 1, end, string, countTo(place))
     places[string] = chunk.indexOf(strings[string] as Buffer, place + 1)
   }
-}
-
-function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): SearchArea {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } })
-  return new SearchArea(memory, (exports as unknown as { search: SearchFunction }).search)
 }
 
 /** What searches for the same strings share. */

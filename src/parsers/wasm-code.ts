@@ -129,8 +129,12 @@ export function moduleOf({ name, parameters, variables, body }: ModuleFunction, 
   ])
 }
 
-function flatten(code: Code): number[] {
-  return code.flatMap((each) => (typeof each === 'number' ? each : flatten(each)))
+function flatten(code: Code, all: number[] = []): number[] {
+  for (const each of code) {
+    if (typeof each === 'number') all.push(each)
+    else flatten(each, all)
+  }
+  return all
 }
 
 function section(id: number, content: readonly number[]): number[] {
