@@ -5,7 +5,7 @@ import { rolldown } from 'rolldown'
 import { root } from './prepare.mjs'
 
 /** Small libraries that every command loads; the others stay in node_modules and are loaded where they are used. */
-const BUNDLED = ['commander', 'picocolors', 'fastest-levenshtein']
+const BUNDLED = ['commander', 'picocolors', 'fastest-levenshtein', 'ipaddr.js']
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const kept = Object.keys(dependencies).filter((name) => !BUNDLED.includes(name))
 
@@ -25,18 +25,34 @@ const source = (path) => join(root, 'src', path)
 const searching = loadedBy(source('cli/segments.ts'))
 const scanning = new Set([...loadedBy(source('main.ts')), ...loadedBy(source('cli/scan.ts'))])
 
+/** commander loads node:child_process for commands that are programs of their own, of which there are none here. */
+const withoutChildProcess = {
+  name: 'without-child-process',
+  transform: {
+    filter: { id: /commander\/lib\/command\.js$/ },
+    handler(code) {
+      const loads = "const childProcess = require('node:child_process');"
+      if (!code.includes(loads))
+        throw new Error('commander no longer loads node:child_process so: see scripts/build.mjs')
+      return { code: code.replace(loads, 'const childProcess = undefined;'), map: null }
+    },
+  },
+}
+
 const bundle = await rolldown({
   cwd: root,
   input: { main: 'src/main.ts', 'search-worker': 'src/cli/search-worker.ts', generated: 'src/config/generated.ts' },
   platform: 'node',
   external: (id) => id.startsWith('node:') || kept.some((name) => id === name || id.startsWith(`${name}/`)),
   transform: { target: 'node20.19' },
+  plugins: [withoutChildProcess],
 })
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 await bundle.write({
   dir: join(root, 'dist'),
   format: 'esm',
   sourcemap: true,
+  minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   entryFileNames: '[name].js',
   chunkFileNames: '[name]-[hash].js',
   // One file for the second thread of scan, one for what scan needs beside it: the command that is waited for.

@@ -3,7 +3,6 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import type { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
-import { createGunzip } from 'node:zlib'
 import { reasonOf, SourceError } from '../errors.ts'
 import { shellPath } from '../lib/escape.ts'
 import type { OnFound } from '../parsers/line-search.ts'
@@ -129,7 +128,7 @@ function cannotRead(path: string, error: unknown): SourceError {
 }
 
 /** Files of this size are worth the start of a second thread. */
-const LARGE_FILE_BYTES = 24 * SEGMENT_BYTES
+const LARGE_FILE_BYTES = 24 * 1024 * 1024
 
 async function* plainChunks(
   handle: FileHandle,
@@ -175,7 +174,7 @@ async function* streamChunks(
 }
 
 async function* gzipChunks(packed: AsyncIterable<Buffer>, onBinary: () => void): AsyncGenerator<LogChunk> {
-  const { pipeline } = await import('node:stream')
+  const [{ pipeline }, { createGunzip }] = await Promise.all([import('node:stream'), import('node:zlib')])
   let packedBytes = 0
   const counted = async function* () {
     for await (const part of packed) {

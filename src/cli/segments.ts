@@ -7,15 +7,16 @@ import { type AreaResult, LineSearch, type OnFound, SearchArea, tellRecords } fr
 import { LAYOUT } from '../parsers/search-code.ts'
 
 const LF = 10
-/** Bytes that a segment adds to what was read before. */
-export const SEGMENT_BYTES = 1024 * 1024
-/** Bytes read behind a segment for the end of its last line: more than the longest line that can hold a login. */
-const OVERLAP_BYTES = 64 * 1024
+/** Bytes that a segment adds to what was read before: few enough that all that are in work stay in the processor's cache. */
+export const SEGMENT_BYTES = 512 * 1024
+/** Bytes read behind a segment for the end of its last line; where it is longer, up to the longest line that can hold a login, and more. */
+const OVERLAP_BYTES = 4096
+const LONGEST_OVERLAP_BYTES = 64 * 1024
 /** Room for what was found in a segment; where there is more, the search goes on when that was taken. */
-const TABLE_BYTES = 256 * 1024
-const SLOT_BYTES = TABLE_BYTES + SEGMENT_BYTES + OVERLAP_BYTES + 128
+const TABLE_BYTES = 128 * 1024
+const SLOT_BYTES = TABLE_BYTES + SEGMENT_BYTES + LONGEST_OVERLAP_BYTES + 128
 /** Segments that the second thread may be ahead. */
-const SLOTS_AHEAD = 6
+const SLOTS_AHEAD = 4
 /** Slots of the first thread: for segments as it goes, and for one that the second thread could not read. The others are the second's. */
 const [OWN_SLOT, SPARE_SLOT, FIRST_AHEAD] = [0, 1, 2] as const
 
@@ -93,17 +94,28 @@ class Searcher {
     const from = segment * SEGMENT_BYTES
     // Its lines are those behind a line end from the last byte of the segment before to the last but one of its own.
     const before = segment === 0 ? 0 : 2
-    const wanted = Math.min(SEGMENT_BYTES + before + OVERLAP_BYTES, this.#plan.size - from + before)
-    const read = this.#read(data, from - before, wanted)
+    const { end, extraLines } = this.#readLines(data, from - before, before + SEGMENT_BYTES)
     const at = data + Math.max(0, before - 1)
-    const reachesEnd = read < wanted || from - before + read >= this.#plan.size
-    const isLast = reachesEnd && read <= before + SEGMENT_BYTES
-    // The last line of a file may have no LF: it gets one.
-    const stop = reachesEnd ? this.#closeLine(data, read) : data + read
-    const { end, extraLines } = isLast ? { end: stop, extraLines: 0 } : this.#endOf(data + before, stop)
     if (end <= at) return { start: data, end: data, goOn: data, extraLines: 0 }
     const { goOn } = this.area.search(at, end, at, table, data)
     return { start: data, end, goOn, extraLines }
+  }
+
+  /** Reads `length` bytes from `position` on, and on to the end of the line that the last of them belongs to. */
+  #readLines(data: number, position: number, length: number): Pick<Searched, 'end' | 'extraLines'> {
+    let read = 0
+    for (const overlap of [OVERLAP_BYTES, LONGEST_OVERLAP_BYTES]) {
+      const wanted = Math.min(length + overlap, this.#plan.size - position)
+      read += this.#read(data + read, position + read, wanted - read)
+      const isEnd = read < wanted || position + read >= this.#plan.size
+      // The last line of a file may have no LF: it gets one.
+      const stop = isEnd ? this.#closeLine(data, read) : data + read
+      if (isEnd && read <= length) return { end: stop, extraLines: 0 }
+      const lineEnd = this.area.bytes.subarray(0, stop).indexOf(LF, data + length - 1)
+      if (lineEnd >= 0) return { end: lineEnd + 1, extraLines: 1 }
+    }
+    // That line is too long, and left out.
+    return { end: data + length - 1, extraLines: 0 }
   }
 
   /** Reads `length` bytes, or what the file has left: it may have been cut meanwhile. */
@@ -115,13 +127,6 @@ class Searcher {
       read += bytes
     }
     return read
-  }
-
-  /** The end of the line that the last byte of the segment at `data` belongs to. Where it is too long, that line is left out. */
-  #endOf(data: number, end: number): Pick<Searched, 'end' | 'extraLines'> {
-    const last = data + SEGMENT_BYTES - 1
-    const lineEnd = this.area.bytes.subarray(0, end).indexOf(LF, last)
-    return lineEnd < 0 ? { end: last, extraLines: 0 } : { end: lineEnd + 1, extraLines: 1 }
   }
 
   /** Puts an LF behind the last line where it has none. Returns the end of the bytes. */

@@ -1,5 +1,4 @@
 /** Client addresses and networks: one canonical form, parsed strictly. Follows RFC 5952 (IPv6 text) and RFC 4291 (mapped IPv4). */
-import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 /** Canonical text of an address: dotted quad, or RFC 5952. IPv4-mapped IPv6 is folded to IPv4; never a zone id. */
@@ -14,6 +13,11 @@ export interface Network {
 }
 
 const LONGEST_ADDRESS = 45
+
+/** 4, 6, or 0 for what is no address. The module is loaded at the first call: most of what a command line does goes without it. */
+function isIP(text: string): number {
+  return process.getBuiltinModule('node:net').isIP(text)
+}
 
 /** The canonical form of `text`, or undefined where it is not exactly one whole IP address (no brackets, no zone id, no octal, no blanks). */
 export function parseClientAddress(text: string): ClientAddress | undefined {
