@@ -52,7 +52,6 @@ await bundle.write({
   dir: join(root, 'dist'),
   format: 'esm',
   sourcemap: true,
-  minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   entryFileNames: '[name].js',
   chunkFileNames: '[name]-[hash].js',
   // One file for the second thread of scan, one for what scan needs beside it: the command that is waited for.
