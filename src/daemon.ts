@@ -223,12 +223,12 @@ class Daemon implements AsyncDisposable {
     for (const config of configs) {
       const source = this.#parts.use(this.#openSource(config))
       const servers = config !== 'stdin' && config.servers.length > 0 ? config.servers : this.#config.servers
+      const parsers = selectParsers(servers, known)
+      const timezone = config === 'stdin' ? 'local' : config.timezone
       const intake = new Intake({
         source,
-        scanner: new LoginScanner({
-          parsers: selectParsers(servers, known),
-          timezone: config === 'stdin' ? 'local' : config.timezone,
-        }),
+        scanner: new LoginScanner({ parsers, timezone, logouts: true }),
+        servers: parsers.map(({ id }) => id),
         table: this.#table,
         events: this.#events,
         clock: this.#clock,

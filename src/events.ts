@@ -1,12 +1,15 @@
 /** Every notable event of the daemon: one function per event, with a fixed message, fields, and a counter. */
 import type { TableChange, Verdict } from './core/authorization.ts'
-import type { Login } from './core/login.ts'
+import { type Drift, driftWords } from './core/drift.ts'
+import type { Login, Logout } from './core/login.ts'
 import type { Logger } from './log.ts'
 import type { SourceNotice } from './sources/source.ts'
 
 /** Names of the counters; `status` and the metrics show them with the prefix `popauthd_`. */
 export type CounterName =
   | 'lines_rejected_total'
+  | 'logouts_recognized_total'
+  | 'logouts_rejected_total'
   | 'logins_recognized_total'
   | 'logins_refused_total'
   | 'logins_stale_total'
@@ -63,6 +66,19 @@ export class Events {
     this.#logger.debug({ user, ip: address, service, server, at: new Date(login.atMs).toISOString() }, 'login')
   }
 
+  /** The end of a session was recognized. A log may hold nothing else: it costs a count where nobody wants to read of it. */
+  logout(logout: Logout): void {
+    this.#count('logouts_recognized_total')
+    if (!this.#logger.isLevelEnabled('debug')) return
+    const { user, address, service, server, atMs } = logout
+    this.#logger.debug({ user, ip: address, service, server, at: new Date(atMs).toISOString() }, 'logout')
+  }
+
+  /** A line about the end of a session that is none. */
+  logoutRejected(): void {
+    this.#count('logouts_rejected_total')
+  }
+
   /** A true login that opens nothing: never networks, blocks, limits, a line ahead of the clock. */
   refused(login: Login, verdict: Pick<Verdict, 'reason' | 'detail'>, loud: boolean): void {
     this.#count('logins_refused_total')
@@ -79,6 +95,19 @@ export class Events {
   lineRejected(server: string, reason: string, line: string): void {
     this.#count('lines_rejected_total')
     this.#logger.debug({ server, reason, line: line.slice(0, 300) }, 'line refused')
+  }
+
+  /** Lines of `source` that look like logins and are none, long enough to be said; seldom. Loud where the server has logged in before. */
+  drift(source: string, drift: Drift): void {
+    const fields = { source, ...driftFields(drift), detail: driftWords(drift, isoSeconds(drift.sinceMs)) }
+    if (drift.kind === 'drift') this.#logger.warn(fields, 'logins no longer recognized')
+    else this.#logger.info(fields, 'logins imitated')
+  }
+
+  /** A login matched after such lines. */
+  driftEnded(source: string, drift: Drift): void {
+    const detail = `a line of ${drift.server} is a login, after ${drift.lines} that only looked like one`
+    this.#logger.info({ source, ...driftFields(drift), detail }, 'logins recognized again')
   }
 
   changed(change: TableChange): void {
@@ -111,4 +140,12 @@ export class Events {
   failed(message: string, problem: string): void {
     this.#logger.error({ problem }, message)
   }
+}
+
+function driftFields({ server, lines, foreign, sinceMs }: Drift): Record<string, unknown> {
+  return { server, lines, of_other_programs: foreign, since: isoSeconds(sinceMs) }
+}
+
+function isoSeconds(atMs: number): string {
+  return new Date(atMs).toISOString().replace(/\.\d+Z$/, 'Z')
 }

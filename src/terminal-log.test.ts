@@ -10,6 +10,25 @@ describe('terminalLine', () => {
     expect(line).toMatch(/^\d\d:00:00 {2}login {5}alice from 198\.51\.100\.7, pop3 \(dovecot\)\n$/)
   })
 
+  it('says a logout in words, with the address where the line tells it', () => {
+    const fields = { level: 20, msg: 'logout', user: 'alice', service: 'imap', server: 'dovecot' }
+    expect(show(fields)).toMatch(/ {2}logout {4}alice, imap \(dovecot\)\n$/)
+    expect(show({ ...fields, ip: '198.51.100.7' })).toMatch(/ {2}logout {4}alice from 198\.51\.100\.7, imap/)
+  })
+
+  it('shows the whole warning of a changed format, however narrow the terminal', () => {
+    const detail =
+      "dovecot: 214 lines look like logins but none matched: did its log format change? popauthd explain '<line>'"
+    const record = {
+      level: 40,
+      msg: 'logins no longer recognized',
+      source: '/var/log/mail.log',
+      server: 'dovecot',
+      detail,
+    }
+    expect(show(record, 80)).toContain(`warning   logins no longer recognized: /var/log/mail.log: ${detail}\n`)
+  })
+
   it('shows what it has no words for with all fields', () => {
     expect(show({ msg: 'ready', following: '/var/log/mail.log', maps: 2 })).toMatch(
       /info {6}ready: following \/var\/log\/mail\.log, maps 2\n$/,

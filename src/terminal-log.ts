@@ -29,6 +29,12 @@ const LOOKS: Readonly<Record<string, Look>> = {
     text: (record) =>
       `${of(record, 'user')} from ${of(record, 'ip')}, ${of(record, 'service')} (${of(record, 'server')})`,
   },
+  logout: {
+    word: 'logout',
+    color: 'dim',
+    text: (record) =>
+      `${of(record, 'user')}${record.ip === undefined ? '' : ` from ${of(record, 'ip')}`}, ${of(record, 'service')} (${of(record, 'server')})`,
+  },
   'authorization granted': {
     word: 'granted',
     color: 'green',

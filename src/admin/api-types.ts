@@ -35,6 +35,47 @@ export interface ApiError {
   readonly exitCode: 2 | 3
 }
 
+/** A line that looks like a login and is none. Texts are cut, and already escaped for a terminal. */
+export interface FailedLineFact {
+  /** When it was read. */
+  readonly at: string
+  readonly reason: string
+  /** Where the grammar failed in the whole line, 1-based, as `explain` tells it. */
+  readonly column: number
+  /** The part of the line around that place. */
+  readonly line: string
+  /** True where another program wrote it. */
+  readonly foreign: boolean
+}
+
+/** A run of such lines of one server without a login between them, long enough to be said. */
+export interface DriftFact {
+  /** `drift`: the server has logged in before; `attempts`: it never has. */
+  readonly kind: 'drift' | 'attempts'
+  readonly lines: number
+  /** How many of them other programs wrote. */
+  readonly foreign: number
+  /** When the first and the latest of them were read. */
+  readonly since: string
+  readonly last: string
+}
+
+/** What came of one server's lines in one log, since the log was first read. */
+export interface ServerFact {
+  /** Id of the parser. */
+  readonly server: string
+  readonly logins: number
+  /** Time of the line of the latest login. */
+  readonly lastLogin: string | null
+  readonly logouts: number
+  /** Lines that look like its logins and are none, and how many of them other programs wrote. */
+  readonly rejected: number
+  readonly foreign: number
+  readonly drift?: DriftFact
+  /** The last few of them since the daemon started, newest first. */
+  readonly recent: readonly FailedLineFact[]
+}
+
 /** One source of log lines. */
 export interface SourceStatus {
   readonly id: string
@@ -45,6 +86,8 @@ export interface SourceStatus {
   readonly caughtUp: boolean
   /** What is wrong with it, if anything. */
   readonly trouble?: string
+  /** The servers of which it holds anything, those that drift first. Left out where no daemon runs. */
+  readonly servers?: readonly ServerFact[]
 }
 
 /** One MTA map that is kept in step. */

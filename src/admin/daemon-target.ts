@@ -2,12 +2,14 @@
 
 import type { Config } from '../config/config.ts'
 import type { TableChange } from '../core/authorization.ts'
+import type { Drift } from '../core/drift.ts'
 import type { Events } from '../events.ts'
+import type { ServerCounts } from '../intake/drift.ts'
 import type { IntakeStatus } from '../intake/intake.ts'
 import { version } from '../lib/version.ts'
 import type { Supervisor } from '../publishers/supervisor.ts'
 import type { Responder } from '../responders/responder.ts'
-import type { PruneAnswer, PublisherStatus, SourceStatus, StatusAnswer } from './api-types.ts'
+import type { DriftFact, PruneAnswer, PublisherStatus, ServerFact, SourceStatus, StatusAnswer } from './api-types.ts'
 import type { WatchableTarget } from './control-target.ts'
 import { TableTarget, type TableTargetParts } from './table-target.ts'
 
@@ -79,9 +81,41 @@ export class DaemonTarget extends TableTarget implements WatchableTarget {
   }
 }
 
-function sourceStatus({ id, origin, position, caughtUp, trouble }: IntakeStatus): SourceStatus {
-  const base = { id, origin: origin ?? id, position: position ?? null, caughtUp }
+function sourceStatus({ id, origin, position, caughtUp, trouble, servers }: IntakeStatus): SourceStatus {
+  const base = { id, origin: origin ?? id, position: position ?? null, caughtUp, servers: servers.map(serverFact) }
   return trouble === undefined ? base : { ...base, trouble }
+}
+
+function serverFact({
+  server,
+  logins,
+  lastLoginMs,
+  logouts,
+  rejected,
+  foreign,
+  drift,
+  recent,
+}: ServerCounts): ServerFact {
+  return {
+    server,
+    logins,
+    lastLogin: lastLoginMs === undefined ? null : iso(lastLoginMs),
+    logouts,
+    rejected,
+    foreign,
+    ...(drift === undefined ? {} : { drift: driftFact(drift) }),
+    recent: recent.map(({ atMs, reason, column, line, isForeign }) => {
+      return { at: iso(atMs), reason, column: column + 1, line, foreign: isForeign }
+    }),
+  }
+}
+
+function driftFact({ kind, lines, foreign, sinceMs, lastMs }: Drift): DriftFact {
+  return { kind, lines, foreign, since: iso(sinceMs), last: iso(lastMs) }
+}
+
+function iso(atMs: number): string {
+  return new Date(atMs).toISOString()
 }
 
 function publisherStatus(name: string, { state }: Supervisor): PublisherStatus {

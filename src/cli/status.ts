@@ -5,10 +5,14 @@ import { formatPairs } from '../lib/table-print.ts'
 import { type Colors, colorsFor } from '../lib/terminal.ts'
 import type { Configure } from './commands.ts'
 import { localTime, print, printJson } from './output.ts'
+import { serversText } from './status-servers.ts'
 import { withTarget } from './target.ts'
 
 const EXAMPLES = `
 Exit code 0: the daemon runs. 1: none runs (what the table holds is shown all the same).
+
+Lines that look like logins and are none are counted for each server, and the last few shown. Where a server that used to log
+in has nothing but such lines, its log format may have changed: popauthd explain '<line>' shows where a line fails.
 
 Examples:
   popauthd status
@@ -32,7 +36,8 @@ export const status: Configure = (command, context, act) => {
 
 type Pairs = readonly (readonly [string, string])[]
 
-function statusText(answer: StatusAnswer, nowMs: number, colors: Colors): string {
+/** The whole answer for people. */
+export function statusText(answer: StatusAnswer, nowMs: number, colors: Colors): string {
   return [
     section(colors.bold('popauthd'), daemonPairs(answer, nowMs)),
     section(colors.bold('table'), tablePairs(answer)),
@@ -40,6 +45,7 @@ function statusText(answer: StatusAnswer, nowMs: number, colors: Colors): string
       colors.bold('logs'),
       answer.sources.map((source) => [source.origin, sourceWords(source)]),
     ),
+    serversText(answer, nowMs, colors),
     section(
       colors.bold('maps'),
       answer.publishers.map((publisher) => [publisher.name, publisherWords(publisher)]),

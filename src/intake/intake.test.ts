@@ -55,18 +55,22 @@ class FakeTable {
 
 function setUp(source: Source) {
   const clock = new ManualClock(START)
+  const log: { level: string; msg: string; detail?: string; user?: string }[] = []
+  const logger = createLogger({ level: 'debug', format: 'json' }, { write: (line) => log.push(JSON.parse(line)) })
+  const events = new Events(logger)
   const table = new FakeTable()
   const onCaughtUp = vi.fn()
   const intake = new Intake({
     source,
-    scanner: new LoginScanner({ parsers, timezone: 'UTC' }),
+    scanner: new LoginScanner({ parsers, timezone: 'UTC', logouts: true }),
+    servers: parsers.map(({ id }) => id),
     table,
-    events: new Events(createLogger({ level: 'fatal' as 'error', format: 'json' })),
+    events,
     clock,
     onChanges: () => {},
     onCaughtUp,
   })
-  return { clock, table, intake, onCaughtUp }
+  return { clock, table, intake, onCaughtUp, events, log }
 }
 
 const usersOf = (table: FakeTable) => table.commits.map(({ logins }) => logins.map(({ user }) => user))
@@ -193,4 +197,91 @@ it('joins the two lines of a login across a restart between them', async () => {
   second.table.kept = JSON.parse(JSON.stringify(kept))
   await second.intake.run(new AbortController().signal)
   expect(second.table.commits[0]?.logins).toMatchObject([{ user: 'carol', address: '198.51.100.8', server: 'popa3d' }])
+})
+
+describe('the ends of sessions', () => {
+  const logout = (user: string) =>
+    `2026-11-22T16:20:09+00:00 mail dovecot: imap(${user})<314><b4J/pt1g>: Disconnected: Logged out in=9 out=470\n`
+  const failing = '2026-11-22T16:20:09+00:00 mail imapd: LOGOUT, user=alice, ip=[somewhere], headers=0, body=0\n'
+
+  it('are told and counted, and reach the table no more than other lines do', async () => {
+    const chunks = Array.from({ length: 50 }, (_, i) => chunk(logout('alice').repeat(100), 200 + i))
+    const { table, intake, events, log } = setUp(sourceOf([chunk(login('alice', 1), 100), ...chunks]))
+    await intake.run(new AbortController().signal)
+    expect(events.counters.get('logouts_recognized_total')).toBe(5000)
+    expect(intake.status.servers).toMatchObject([{ server: 'dovecot', logins: 1, logouts: 5000, rejected: 0 }])
+    expect(log.filter(({ msg }) => msg === 'logout')[0]).toMatchObject({ level: 'debug', user: 'alice' })
+    expect(usersOf(table)).toEqual([['alice'], []])
+  })
+
+  it('are no logins that failed where they are not recognized', async () => {
+    const { intake, events } = setUp(sourceOf([chunk(failing, 100)]))
+    await intake.run(new AbortController().signal)
+    expect(Object.fromEntries(events.counters)).toEqual({ logouts_rejected_total: 1 })
+    expect(intake.status.servers).toEqual([])
+  })
+})
+
+describe('lines that look like logins and are none', () => {
+  const strange = login('alice', 5).replace('rip=198.51.100.7', 'rip=somewhere')
+  const minutely = (count: number, first: string) => {
+    const chunks = [chunk(first, 100), ...Array.from({ length: count }, (_, i) => chunk(strange, 200 + i))]
+    const made = setUp(sourceOf(chunks, (index) => index > 1 && made.clock.advance(60_000)))
+    return made
+  }
+  const ofKind = (made: ReturnType<typeof setUp>, msg: string) => made.log.filter((one) => one.msg === msg)
+
+  it('are warned of once where the server used to log in, and shown', async () => {
+    const made = minutely(30, login('alice', 1))
+    await made.intake.run(new AbortController().signal)
+    expect(ofKind(made, 'logins no longer recognized')).toMatchObject([
+      {
+        level: 'warn',
+        source: 'test.log',
+        server: 'dovecot',
+        lines: 11,
+        since: '2026-11-22T16:20:05Z',
+        detail: expect.stringMatching(/^dovecot: 11 lines look like logins but none matched since .*popauthd explain/),
+      },
+    ])
+    const [server] = made.intake.status.servers
+    expect(server).toMatchObject({ server: 'dovecot', logins: 1, rejected: 30, drift: { kind: 'drift', lines: 30 } })
+    expect(server?.recent).toHaveLength(5)
+    expect(server?.recent[0]).toMatchObject({ line: strange.trimEnd(), column: strange.indexOf('somewhere') })
+  })
+
+  it('are told quietly where it never did', async () => {
+    const made = minutely(30, NOISE)
+    await made.intake.run(new AbortController().signal)
+    expect(ofKind(made, 'logins no longer recognized')).toEqual([])
+    expect(ofKind(made, 'logins imitated')).toMatchObject([{ level: 'info', server: 'dovecot', lines: 11 }])
+  })
+
+  it('are forgotten by a login, which is told too', async () => {
+    const made = setUp(
+      sourceOf([chunk(login('alice', 1), 1), ...Array(12).fill(chunk(strange, 2)), chunk(login('bob', 9), 3)], () =>
+        made.clock.advance(60_000),
+      ),
+    )
+    await made.intake.run(new AbortController().signal)
+    expect(ofKind(made, 'logins recognized again')).toHaveLength(1)
+    expect(made.intake.status.servers[0]?.drift).toBeUndefined()
+  })
+
+  it('are counted over a restart, in the commit of the position', async () => {
+    const first = minutely(8, login('alice', 1))
+    await first.intake.run(new AbortController().signal)
+    const second = setUp(sourceOf([chunk(strange, 300)]))
+    second.table.kept = JSON.parse(JSON.stringify(first.table.commits.at(-1)?.position?.value))
+    second.clock.set(first.clock.now() + 5 * 60_000)
+    await second.intake.run(new AbortController().signal)
+    expect(ofKind(second, 'logins no longer recognized')).toMatchObject([{ lines: 9 }])
+    expect(second.intake.status.servers).toMatchObject([{ logins: 1, rejected: 9 }])
+  })
+
+  it('never cost a commit of their own', async () => {
+    const { table, intake } = setUp(sourceOf(Array.from({ length: 100 }, (_, i) => chunk(strange.repeat(10), i + 1))))
+    await intake.run(new AbortController().signal)
+    expect(offsetsOf(table)).toEqual([1, 100])
+  })
 })

@@ -1,6 +1,6 @@
 /** The loop of one source: read -> scan -> parse -> admit -> commit, with the read position in the same commit. Nothing else does this. */
 import type { TableChange, VerdictReason } from '../core/authorization.ts'
-import type { Login } from '../core/login.ts'
+import type { Login, Logout } from '../core/login.ts'
 import { reasonOf } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -8,6 +8,7 @@ import type { LoginScanner, RejectedLine } from '../parsers/scanner.ts'
 import type { Source, SourceChunk, SourcePosition } from '../sources/source.ts'
 import type { AuthorizationTable } from '../table/authorization-table.ts'
 import type { CommitResult } from '../table/results.ts'
+import { DriftWatch, type ServerCounts, type StoredCounts } from './drift.ts'
 import { FirstReading } from './first-reading.ts'
 
 /** A position without logins is written at most this often: a log full of other programs' lines must not cost a commit a line. */
@@ -29,6 +30,8 @@ const LOUD: ReadonlySet<VerdictReason> = new Set([
 export interface IntakeParts {
   readonly source: Source
   readonly scanner: LoginScanner
+  /** Ids of the servers that the scanner looks for. */
+  readonly servers: readonly string[]
   readonly table: Pick<AuthorizationTable, 'commit' | 'position' | 'policy'>
   readonly events: Events
   readonly clock: Clock
@@ -45,17 +48,21 @@ export interface IntakeStatus {
   readonly caughtUp: boolean
   readonly position: SourcePosition | undefined
   readonly trouble: string | undefined
+  /** The servers of which it holds anything. */
+  readonly servers: readonly ServerCounts[]
 }
 
-/** What is kept in the table for a source: where to read on, and what the scanner remembers between two lines. */
+/** What is kept in the table for a source: where to read on, what the scanner remembers between two lines, and what was counted. */
 interface KeptPosition {
   readonly source: SourcePosition
   readonly scanner: unknown
+  readonly counts?: StoredCounts
 }
 
 /** One source being read. {@link run} it once. */
 export class Intake {
   readonly #parts: IntakeParts
+  readonly #drift: DriftWatch
   #origin: string | undefined
   #caughtUp = false
   #position: SourcePosition | undefined
@@ -69,12 +76,18 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
+    this.#drift = new DriftWatch(parts.servers, parts.clock)
   }
 
   get status(): IntakeStatus {
-    const { source } = this.#parts
-    const { id } = source
-    return { id, origin: this.#origin, caughtUp: this.#caughtUp, position: this.#position, trouble: this.#trouble }
+    return {
+      id: this.#parts.source.id,
+      origin: this.#origin,
+      caughtUp: this.#caughtUp,
+      position: this.#position,
+      trouble: this.#trouble,
+      servers: this.#drift.counts,
+    }
   }
 
   /** Reads until `signal` aborts. @throws {SourceError} where the source can never work */
@@ -84,6 +97,7 @@ export class Intake {
     this.#startedAtMs = this.#parts.clock.now()
     if (kept === undefined) this.#first = new FirstReading()
     else scanner.restore(kept.scanner)
+    this.#drift.restore(kept?.counts)
     this.#position = kept?.source
     let last: SourceChunk | undefined
     for await (const chunk of source.chunks(kept?.source, signal)) {
@@ -124,24 +138,45 @@ export class Intake {
 
   #scan(chunk: SourceChunk): Login[] {
     const { scanner, events, table, clock } = this.#parts
+    const { origin } = chunk
     const oldestMs = clock.now() - table.policy.windowMs
     const logins: Login[] = []
     if (chunk.bytes.length === 0) return logins
     scanner.scan(chunk.bytes, chunk, {
       login: (login, { yearInferred }) => {
         events.login(login)
+        const ended = this.#drift.login(login)
+        if (ended !== undefined) events.driftEnded(origin, ended)
         if (this.#first === undefined) logins.push(login)
         else if (!this.#first.take(login, yearInferred, oldestMs)) events.stale(login)
       },
-      rejected: ({ server, reason, line }: RejectedLine) => events.lineRejected(server, reason, line),
+      rejected: (line) => this.#rejected(line, origin),
+      logout: (logout) => this.#logout(logout),
     })
     return logins
+  }
+
+  /** The end of a session is told, and is no reason for a commit. */
+  #logout(logout: Logout): void {
+    this.#parts.events.logout(logout)
+    this.#drift.logout(logout)
+  }
+
+  #rejected(line: RejectedLine, origin: string): void {
+    const { events } = this.#parts
+    if (line.isLogout) {
+      events.logoutRejected()
+      return
+    }
+    events.lineRejected(line.server, line.reason, line.line)
+    const drift = this.#drift.rejected(line)
+    if (drift !== undefined) events.drift(origin, drift)
   }
 
   /** Commits until it works; a full disk holds the source up and loses nothing. */
   async #commit(logins: readonly Login[], position: SourcePosition, signal: AbortSignal): Promise<boolean> {
     const { source, scanner, table, clock, onChanges } = this.#parts
-    const kept: KeptPosition = { source: position, scanner: scanner.snapshot() }
+    const kept: KeptPosition = { source: position, scanner: scanner.snapshot(), counts: this.#drift.snapshot() }
     for (;;) {
       try {
         const result = await table.commit({ logins, position: { sourceId: source.id, value: kept } })

@@ -1,0 +1,125 @@
+/** The daemon as a whole, in this process, where a test needs to set its clock. */
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { waitFor } from '../test/support/wait-for.ts'
+import type { ServerFact } from './admin/api-types.ts'
+import { ControlClient } from './admin/control-client.ts'
+import { loadConfig } from './config/load.ts'
+import { runDaemon } from './daemon.ts'
+
+const told = vi.hoisted(() => [] as { msg: string; level: string; detail?: string }[])
+vi.mock('./log.ts', async (original) => {
+  const { createLogger } = await original<typeof import('./log.ts')>()
+  return {
+    createLogger: () =>
+      createLogger({ level: 'info', format: 'json' }, { write: (line) => told.push(JSON.parse(line)) }),
+  }
+})
+
+const START = Date.parse('2026-11-22T14:00:00Z')
+let directory: string
+let logPath: string
+let socketPath: string
+let stop: AbortController
+let running: Promise<void>
+
+beforeEach(() => {
+  // The clock alone: timers and sockets stay real.
+  vi.useFakeTimers({ toFake: ['Date'], now: START })
+  directory = mkdtempSync(join(tmpdir(), 'popauthd-daemon-'))
+  logPath = join(directory, 'mail.log')
+  socketPath = join(directory, 'control.sock')
+  told.length = 0
+  write(line('user=<alice>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.25, TLS'))
+  start()
+})
+
+afterEach(async () => {
+  await end()
+  vi.useRealTimers()
+  rmSync(directory, { recursive: true })
+})
+
+function start(): void {
+  stop = new AbortController()
+  const loaded = loadConfig({
+    env: {},
+    overrides: {
+      state_directory: join(directory, 'state'),
+      sources: [{ file: logPath, timezone: 'UTC' }],
+      control: { socket: socketPath },
+    },
+  })
+  running = runDaemon(loaded, {
+    signal: stop.signal,
+    onReload: () => () => {},
+    reload: async () => loaded,
+    warnings: [],
+    readStdin: false,
+    onReady: () => {},
+  })
+  running.catch(() => {}) // `end` tells it
+}
+
+async function end(): Promise<void> {
+  stop.abort('the test')
+  await running
+}
+
+function line(rest: string): string {
+  return `${new Date().toISOString().slice(0, 19)}+00:00 mx1 dovecot: imap-login: Login: ${rest}`
+}
+
+function write(...lines: readonly string[]): void {
+  appendFileSync(logPath, lines.map((one) => `${one}\n`).join(''))
+}
+
+/** What `status` says of the first server, once `isThere`. */
+async function server(isThere: (fact: ServerFact) => boolean): Promise<ServerFact> {
+  const client = new ControlClient(socketPath)
+  return await waitFor('the lines in the status', async () => {
+    const status = await client.status().catch(() => undefined)
+    const fact = status?.sources[0]?.servers?.[0]
+    return fact !== undefined && isThere(fact) ? fact : undefined
+  })
+}
+
+/** Lines of a new version that no grammar knows, a minute apart. */
+async function failMinutely(count: number, before = 0): Promise<ServerFact> {
+  for (let n = before + 1; n <= before + count; n++) {
+    write(line(`user=<alice>, from=198.51.100.7, n=${n}`))
+    await server(({ rejected }) => rejected === n)
+    vi.setSystemTime(Date.now() + 60_000)
+  }
+  return await server(() => true)
+}
+
+const warnings = () => told.filter(({ msg }) => msg === 'logins no longer recognized')
+
+it('warns once where a server changes its log format, also over a restart, and takes it back with the next login', async () => {
+  await server(({ logins }) => logins === 1)
+  expect((await failMinutely(6)).drift).toBeUndefined()
+  await end()
+  start()
+  const fact = await failMinutely(8, 6)
+  expect(fact).toMatchObject({ server: 'dovecot', logins: 1, rejected: 14, drift: { kind: 'drift', lines: 14 } })
+  expect(fact.drift?.since).toBe('2026-11-22T14:00:00.000Z')
+  expect(fact.recent.map(({ line }) => /n=\d+$/.exec(line)?.[0])).toEqual(['n=14', 'n=13', 'n=12', 'n=11', 'n=10'])
+  expect(warnings()).toMatchObject([{ level: 'warn', detail: expect.stringContaining('did its log format change?') }])
+  write(line('user=<bob>, method=PLAIN, rip=198.51.100.8, lip=192.0.2.25, TLS'))
+  expect((await server(({ logins }) => logins === 2)).drift).toBeUndefined()
+  expect(warnings()).toHaveLength(1)
+}, 30_000)
+
+it('counts the ends of sessions, which open and close nothing', async () => {
+  await server(({ logins }) => logins === 1)
+  const client = new ControlClient(socketPath)
+  const before = (await client.status()).table
+  write(`${line('').split(' imap-login')[0]} imap(alice)<314><b4J/pt1g>: Disconnected: Logged out in=9 out=470`)
+  await server(({ logouts }) => logouts === 1)
+  const { counters, table } = await client.status()
+  expect(counters.logouts_recognized_total).toBe(1)
+  expect(table).toEqual(before)
+})
