@@ -1,8 +1,18 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { UsageError } from '../errors.ts'
+import { packageRoot } from '../lib/package-root.ts'
 import { parserById, parsers, selectParsers } from './index.ts'
 
 describe('the list of parsers', () => {
+  it('has a page for each, and no page for none', () => {
+    const pages = readdirSync(join(packageRoot, 'docs/servers')).map((name) => name.replace(/\.md$/, ''))
+    expect(pages.filter((name) => !['README', 'envelopes'].includes(name)).sort()).toEqual(
+      parsers.map(({ id }) => id).sort(),
+    )
+  })
+
   it('has ids that are unique and literals that survive JSON', () => {
     expect(new Set(parsers.map(({ id }) => id)).size).toBe(parsers.length)
     for (const { literals, isOwnFileOnly } of parsers) {
