@@ -6,14 +6,14 @@
 import type { ClientAddress } from '../../core/client-address.ts'
 import type { LogLine } from '../../core/log-line.ts'
 import { Cursor, charSet, charsExcept, DIGITS } from '../cursor.ts'
-import { takeAddress } from '../logged-address.ts'
+import { parseLoggedAddress, takeAddress } from '../logged-address.ts'
 import type { ParsedField, ParseResult, Parser } from '../parser.ts'
 import { foreign } from '../sender.ts'
 import { readTime } from '../time-field.ts'
 
 const TITLE = 'Zimbra'
-/** Stands for the program, which audit.log does not name. */
-const PROGRAM = 'mailboxd'
+/** Stands for the program, which audit.log does not name; with a blank, as no line of a common layout has it. */
+const PROGRAM = 'Zimbra audit.log'
 const LEVEL = /(?:DEBUG|INFO |WARN |ERROR|FATAL) (?=\[)/y
 /** Threads of the services, with what they serve; one of no service (5 and 6, IMAP through MINA) serves either. */
 const THREADS: readonly (readonly [start: string, service: 'pop3' | 'imap' | 'any', tls?: true])[] = [
@@ -89,11 +89,16 @@ function parseContext(cursor: Cursor): { address: ClientAddress } | string {
     if (!parseValue(cursor, key, context)) return `no plain value of ${key}=`
     if (!cursor.skip(';')) return `the value of ${key}= does not end here`
   }
+  if (seen.has('via') && !seen.has('oip')) return 'via= tells of a proxy, and no oip= of who is behind it'
   return clientOf(context)
 }
 
 function parseValue(cursor: Cursor, key: string, context: Context): boolean {
-  if (key !== 'ip' && key !== 'oip') return cursor.pass(VALUE, LONGEST_VALUE)
+  if (key !== 'ip' && key !== 'oip') {
+    const text = cursor.take(VALUE, LONGEST_VALUE)
+    // An address under a name that is not known may be the client's, and that of ip= a proxy's.
+    return text !== undefined && parseLoggedAddress(text) === undefined
+  }
   const address = takeAddress(cursor, key)
   if (address === undefined) return false
   context[key] = address
