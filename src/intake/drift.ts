@@ -1,7 +1,7 @@
 /**
  * Counts, for each server of one log, what its lines came to, and decides when that must be said: lines that look like its logins, and none
  * that is one any more. Whoever can write into the log can write such lines; so their number costs no memory, they are told seldom, and
- * only a login that matches ends the run, which is just what a forger cannot make.
+ * nothing but a login that matches ends the run.
  */
 import type { Drift } from '../core/drift.ts'
 import type { Login, Logout } from '../core/login.ts'
