@@ -103,10 +103,18 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const worker = WORKER.exec(cursor.text.slice(cursor.at, cursor.at + 80))
   if (worker === null) return cursor.fail(suspicion(line), 'no level info, worker and connection')
   cursor.at += worker[0].length
-  // In its own file nginx writes line feeds of user names as they are; syslog joins or escapes them.
-  const session = line.envelope === 'own-file' ? `${worker[1]}*${worker[2]}` : undefined
+  const session = mayBeBroken(line) ? `${worker[1]}*${worker[2]}` : undefined
   if (cursor.skip(LOGGED_IN)) return parseLogin(cursor, session)
   return parseConnection(cursor, session)
+}
+
+/**
+ * nginx writes line feeds of user names as they are. In its own file the rest is a line of its own, and so it is where something reads its
+ * standard error and passes it on line by line, with a process id (systemd, Docker). What nginx itself sends to a syslog has none, and syslog
+ * joins or escapes it.
+ */
+function mayBeBroken({ envelope, pid }: LogLine): boolean {
+  return envelope === 'own-file' || pid !== undefined
 }
 
 function suspicion(line: LogLine): 'ordinary' | 'suspect' {
