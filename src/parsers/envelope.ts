@@ -84,7 +84,12 @@ function readOwnFile(raw: string, time: TimeField, start: number): LogLine | und
 function readPopperTrace(raw: string, time: TimeField, start: number): LogLine | undefined {
   POPPER_TRACE.lastIndex = start
   const trace = POPPER_TRACE.exec(raw)
-  if (trace === null || time.time.kind !== 'civil' || (trace[1] === undefined) !== (time.time.year !== undefined))
+  if (
+    trace === null ||
+    time.style !== 'month' ||
+    time.time.kind !== 'civil' ||
+    (trace[1] === undefined) !== (time.time.year !== undefined)
+  )
     return undefined
   const at: LogTime = { ...time.time, year: time.time.year ?? Number(trace[1]) }
   return makeLine(raw, 'own-file', at, '', '', trace[2], POPPER_TRACE.lastIndex)
