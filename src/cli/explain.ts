@@ -160,7 +160,7 @@ const OUTCOMES: Record<Exclude<Explanation['outcome'], 'none'>, string> = {
   attempt: 'a line before the login: it tells who tries, a later one of the same session whether that was a success',
   login_without_address: 'the second of two lines: a login; the address stands in an earlier one of the same process',
   login_without_user: 'the last line of a login; the user stands in an earlier one of the same session',
-  cut: 'a line that the server cut: what comes at once behind it may be its rest, and opens nothing',
+  cut: 'a line behind which its process may write what a client chose: logins there open nothing',
   disconnect: 'the end of a session or of an attempt; it opens nothing',
   logout: 'the end of a session; it opens nothing',
 }

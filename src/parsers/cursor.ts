@@ -93,6 +93,11 @@ export class Cursor {
     this.#fields.push({ name, value: this.text.slice(start, this.at), column: this.line.messageColumn + start })
   }
 
+  /** The result for a line that begins a session (of this name, where it has one), but fails here. */
+  failConnection(mismatch: Mismatch, reason: string, session?: string): Extract<ParseResult, { kind: 'none' }> {
+    return { ...this.fail(mismatch, reason), begins: session === undefined ? {} : { session } }
+  }
+
   /** The result for a line that fails here. */
   fail(mismatch: Mismatch, reason: string): Extract<ParseResult, { kind: 'none' }> {
     return { kind: 'none', mismatch, reason, column: this.line.messageColumn + this.at }

@@ -282,3 +282,89 @@ it('takes nothing out of a line that is so long that syslog may have cut the tru
   const line = `Nov 22 13:00:00 mx1 dovecot: imap-login: Login: user=<${name}>, method=PLAIN, rip=${REAL}, lip=192.0.2.25`
   for (const bytes of [1023, 1024, 980, 960]) expect(addressesIn(`${line.slice(0, bytes)}\n`, 'lines')).toEqual([])
 })
+
+/** Each is a log as the servers would write it, in which an outsider chose what stands behind `EVIL`. */
+const CUT = `${'LOGIN FAILED, user='.padEnd(505, 'A')}`
+const LOGS: readonly (readonly [name: string, lines: readonly string[]])[] = [
+  [
+    'the rest of a line that courierlogger cut, in the words of Cyrus',
+    [`imapd: ${CUT}`, `imapd: login: h [EVIL] x plaintext`],
+  ],
+  ['the same, in the words of UW', [`imapd: ${CUT}`, 'imapd: Login user=x host=h [EVIL]']],
+  ['the same, in the words of UW ipop3d', [`pop3d: ${CUT}`, 'pop3d: Login user=x host=h [EVIL] nmsgs=1/1']],
+  [
+    'the words of an IMAP server of his own, which ipop3d logs (USER evil.example:x)',
+    [
+      `ipop3d[9]: IMAP login to host=evil.example user=x host=h [${REAL}]`,
+      'ipop3d[9]: Login user=x host=h [EVIL] nmsgs=1/1',
+    ],
+  ],
+  [
+    'two lines, where the first contradicts the connection',
+    [
+      `popa3d[5]: Session from ${REAL}`,
+      'popa3d[5]: Authentication passed for x -- [EVIL]',
+      'popa3d[5]: Authentication passed for x -- [EVIL]',
+    ],
+  ],
+  ...[
+    ['solid-pop3d[5]: connect from EVIL', 'connect from h.example', 'user bob authenticated'],
+    ['gnu-pop3d[5]: connect from EVIL', 'connect from h.example', 'User bob logged in with mailbox /var/mail/bob'],
+    ['vm-pop3d[5]: Connect from EVIL', 'Connect from fe80::1', "User 'bob' logged in"],
+    ['popa3d[5]: Session from EVIL', 'Session from fe80::1', 'Authentication passed for bob'],
+    ['popa3d[5]: Session from EVIL', 'Session from \x01', 'Authentication passed for bob'],
+    [
+      'dbmail/pop3d[5]: Message incoming connection from [EVIL] by pid [5]',
+      'Message incoming connection from [fe80::1] by pid [5]',
+      'Message user bob logged in [messages=0, octets=0]',
+    ],
+  ].map(([first = '', ...others]): (typeof LOGS)[number] => [
+    `the connection before, where that of the login tells no address: ${first}`,
+    [first, ...others.map((text) => `${first.slice(0, first.indexOf(':'))}: ${text}`)],
+  ]),
+  [
+    "a line feed in the name of a failed login, where nginx's standard error goes to syslog line by line",
+    [
+      `nginx[9]: 2026/11/22 13:00:00 [info] 9#9: *5 client ${REAL}:4711 connected to 192.0.2.25:143`,
+      'nginx[9]: 2026/11/22 13:00:00 [info] 9#9: *6 client logged in, client: EVIL, server: 192.0.2.25:143, login: "x", upstream: 192.0.2.26:143',
+    ],
+  ],
+]
+
+const logOf = (lines: readonly string[]) =>
+  lines.map((line) => `Nov 22 13:00:00 mx1 ${line.replaceAll('EVIL', EVIL[0] as string)}\n`).join('')
+
+it.each(LOGS)('opens nothing by %s', (_name, lines) => {
+  expect(addressesOf(logOf(lines))).toEqual([])
+})
+
+it.each(LOGS)('would otherwise take as a login: %s', (_name, lines) => {
+  const [first = '', ...others] = lines
+  const known = first.includes('EVIL') ? [first, others.at(-1) as string] : others.slice(-1)
+  expect(addressesOf(logOf(known))).toEqual([EVIL[0]])
+})
+
+it('opens nothing by the connection of an earlier session of that number, where that of the login tells no IPv4 address', () => {
+  const lines = [
+    `[192.0.2.25:143] connection accepted from [${EVIL[0]}:4711]`,
+    '[2001:db8::25:143] connection accepted from [2001:db8::7:4711]',
+    'User [bob] successfully authorized!',
+  ].map((text) => `2026-11-22 13:00:00 +0000 08 mail IMAP:000056A7: ${text}\n`)
+  expect(addressesOf(lines.join(''))).toEqual([])
+  expect(addressesOf(`${lines[0]}${lines[2]}`)).toEqual([EVIL[0]])
+})
+
+it("takes no line of another program's log, with a process id in brackets, for a trace of Qpopper", () => {
+  const message = `[1234] Stats: x 0 0 0 0 h.example ${EVIL[0]}\n`
+  expect(addressesOf(`2026-11-22 13:00:00 ${message}`)).toEqual([])
+  expect(addressesOf(`2026-11-22 13:00:00.123 ${message}`)).toEqual([])
+})
+
+/** By a scanner that has seen nothing before. */
+function addressesOf(text: string): string[] {
+  const found: string[] = []
+  const fresh = new LoginScanner({ parsers, timezone: 'UTC' })
+  const on = { login: ({ address }: { address: string }) => found.push(address), rejected: () => {} }
+  fresh.scan(Buffer.from(text), { format: 'lines', newestMs: NEWEST_MS }, on)
+  return found
+}

@@ -67,9 +67,19 @@ export type ParseResult =
       readonly address?: ClientAddress
       readonly session?: string
     }
-  /** A line that a full buffer cut: the rest, which a client may have chosen, can stand in lines of its own. Logins at once behind it do not count. */
-  | { readonly kind: 'cut'; readonly reason: string }
-  | { readonly kind: 'none'; readonly mismatch: Mismatch; readonly reason: string; readonly column: number }
+  /**
+   * A line that a full buffer cut: the rest, which a client may have chosen, can stand in lines of its own. Logins of that process that come
+   * at once behind it do not count, whatever server's; with `reachMs`, none for so long.
+   */
+  | { readonly kind: 'cut'; readonly reason: string; readonly reachMs?: number }
+  | {
+      readonly kind: 'none'
+      readonly mismatch: Mismatch
+      readonly reason: string
+      readonly column: number
+      /** Where the line begins a session and does not say whose: what was told of an earlier one of the same name holds no more. */
+      readonly begins?: { readonly session?: string }
+    }
 
 /** One server's grammar. Pure: the same line gives the same result. Linear in the length of the line. */
 export interface Parser {

@@ -358,7 +358,7 @@ describe('lines of one session', () => {
   it('count for nothing right behind a line that was cut', () => {
     expect(scanToy(['Toy\t1 toy-user alice', 'Toy\t1 toy-cut', 'Toy\t1 toy-ok 198.51.100.7'])).toEqual([
       'cut by the server',
-      'it may be the rest of a line that was cut just before',
+      'its process may be writing what a client chose (see the line of it that was rejected before)',
     ])
   })
 

@@ -216,13 +216,14 @@ export class LoginScanner {
   ): RejectedLine | 'taken' | undefined {
     const line = opened.lineFor(parser)
     if ('unreadable' in line) {
-      this.#heedCut(parser, opened, newestMs)
+      this.#heedUnreadable(parser, opened, newestMs)
       const isForged = parser.forgeryMarks.some((mark) => opened.line.includes(mark))
       return isForged ? rejectedLine(opened, parser, line.unreadable, line.column) : undefined
     }
     const result = parser.parse(line)
     if (result.kind === 'none') {
-      const { reason, column, mismatch } = result
+      const { reason, column, mismatch, begins } = result
+      if (begins !== undefined) this.#forget(parser, line, begins.session)
       if (!isTold(parser, line, result)) return undefined
       const rejected = rejectedLine(opened, parser, reason, column)
       return mismatch === 'foreign' ? { ...rejected, isForeign: true } : rejected
@@ -237,12 +238,26 @@ export class LoginScanner {
     return 'taken'
   }
 
-  /** A line of bytes that no server should write gives nothing, but it may have been cut, and its rest stands in the next. */
-  #heedCut(parser: Parser, opened: OpenedLine, newestMs: number): void {
+  /**
+   * A line of bytes that no server should write gives nothing, but it may have been cut, and its rest stands in the next; or it begins a
+   * session, and the address of the one before does not hold for it.
+   */
+  #heedUnreadable(parser: Parser, opened: OpenedLine, newestMs: number): void {
     const line = readLine(opened.line.replace(UNUSUAL, '?'))
-    if ('unreadable' in line || parser.parse(line).kind !== 'cut') return
-    const atMs = this.#clock.toMs(line.time, newestMs)
-    if (atMs !== undefined) this.#cuts.add(writerKey(parser.id, line), atMs)
+    if ('unreadable' in line) return
+    const result = parser.parse(line)
+    if (result.kind === 'cut') this.#doubt(line, result, this.#clock.toMs(line.time, newestMs))
+    else if (result.kind === 'connect' || result.kind === 'disconnect') this.#forget(parser, line, result.session)
+    else if (result.kind === 'none' && result.begins !== undefined) this.#forget(parser, line, result.begins.session)
+  }
+
+  #forget(parser: Parser, line: LogLine, session: string | undefined): void {
+    const key = sessionKey(parser.id, line, session)
+    if (key !== undefined) this.#joiner.forget(key)
+  }
+
+  #doubt(line: LogLine, { reachMs }: Extract<ParseResult, { kind: 'cut' }>, atMs: number | undefined): void {
+    if (atMs !== undefined) this.#cuts.add(writerKey(line), atMs, reachMs)
   }
 
   /** Acts on a line that `parser` took. Returns why nothing came of it, where nothing could. */
@@ -259,7 +274,7 @@ export class LoginScanner {
     if (result.kind === 'login') return this.#tell(parser, line, result.login, atMs, place, on)
     if (result.kind === 'logout') on.logout?.(toLogout(parser, result, atMs), place)
     else if (result.kind === 'cut') {
-      this.#cuts.add(writerKey(parser.id, line), atMs)
+      this.#doubt(line, result, atMs)
       return result.reason
     } else return this.#join(parser, line, result, atMs, place, on)
     return undefined
@@ -276,8 +291,8 @@ export class LoginScanner {
   ): string | undefined {
     const trouble = this.#contradiction(parser, line, login, atMs)
     if (trouble !== undefined) return trouble
-    if (!this.#cuts.isEmpty && this.#cuts.mayContinue(writerKey(parser.id, line), atMs)) {
-      return 'it may be the rest of a line that was cut just before'
+    if (!this.#cuts.isEmpty && this.#cuts.mayContinue(writerKey(line), atMs)) {
+      return 'its process may be writing what a client chose (see the line of it that was rejected before)'
     }
     on.login(toLogin(parser, login, atMs), place)
     return undefined
@@ -315,8 +330,10 @@ export class LoginScanner {
     const key = sessionKey(parser.id, line, login.session)
     const known = key === undefined ? undefined : this.#joiner.take(key, atMs)
     if (known === undefined) return isAnnounced ? 'no line announced its connection, as others are' : undefined
-    const isOther = known.address !== undefined && known.address !== login.address
-    return isOther ? 'its process has a connection from another address' : undefined
+    if (known.address === undefined || known.address === login.address) return undefined
+    // A line like this one may come again.
+    if (key !== undefined) this.#joiner.connect(key, known.address, known.atMs)
+    return 'its process has a connection from another address'
   }
 
   /**

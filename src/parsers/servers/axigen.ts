@@ -61,11 +61,11 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
 /** `[192.0.2.25:143] connection accepted from [198.51.100.7:52339]`. The server's own address may be any. */
 function parseConnection(cursor: Cursor, session: string): ParseResult {
   if (!cursor.skip('[') || !cursor.pass(IPV4, 15) || !skipPort(cursor) || !cursor.skip(CONNECTED)) {
-    return cursor.fail('suspect', 'not a line of a connection or login')
+    return cursor.failConnection('suspect', 'not a line of a connection or login', session)
   }
   const address = takeClient(cursor)
-  if (address === undefined) return cursor.fail('suspect', 'not a client address with its port')
-  if (!cursor.skip(']') || !cursor.ended) return cursor.fail('suspect', 'text after the address')
+  if (address === undefined) return cursor.failConnection('suspect', 'not a client address with its port', session)
+  if (!cursor.skip(']') || !cursor.ended) return cursor.failConnection('suspect', 'text after the address', session)
   return { kind: 'connect', address, session }
 }
 

@@ -112,14 +112,15 @@ function parseConnection(cursor: Cursor): ParseResult {
     cursor.at = start
     address = takeAddress(cursor, 'address')
   }
-  if (address === undefined) return cursor.fail('suspect', 'not a client address')
+  if (address === undefined) return cursor.failConnection('suspect', 'not a client address')
   if (cursor.skip(' (')) {
     const isNamed = cursor.skip('Lookup failed') || cursor.pass(HOST_NAME, LONGEST_HOST)
-    if (!isNamed || !cursor.skip(')')) return cursor.fail('suspect', 'not a host name')
+    if (!isNamed || !cursor.skip(')')) return cursor.failConnection('suspect', 'not a host name')
   }
-  if (!cursor.skip(']')) return cursor.fail('suspect', 'the address does not end here')
-  if (cursor.skip(' by pid [') && !cursor.skip(`${cursor.line.pid}]`)) return cursor.fail('suspect', 'another process')
-  return cursor.ended ? { kind: 'connect', address } : cursor.fail('suspect', 'text after the address')
+  if (!cursor.skip(']')) return cursor.failConnection('suspect', 'the address does not end here')
+  if (cursor.skip(' by pid [') && !cursor.skip(`${cursor.line.pid}]`))
+    return cursor.failConnection('suspect', 'another process')
+  return cursor.ended ? { kind: 'connect', address } : cursor.failConnection('suspect', 'text after the address')
 }
 
 /** `198.51.100.7:42263`, `2001:db8::7:42263`: behind the last colon stands the port. */

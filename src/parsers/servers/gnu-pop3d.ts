@@ -50,7 +50,7 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
 function parseConnection(cursor: Cursor): ParseResult {
   const address = takeAddress(cursor, 'address')
   // tcpd writes such lines too, with a name in place of the address.
-  if (address === undefined || !cursor.ended) return cursor.fail('ordinary', 'not a client address')
+  if (address === undefined || !cursor.ended) return cursor.failConnection('ordinary', 'not a client address')
   return { kind: 'connect', address }
 }
 

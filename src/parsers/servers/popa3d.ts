@@ -43,8 +43,8 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
 
 function parseConnection(cursor: Cursor): ParseResult {
   const address = takeAddress(cursor, 'address')
-  if (address === undefined) return cursor.fail('suspect', 'not a client address')
-  return cursor.ended ? { kind: 'connect', address } : cursor.fail('suspect', 'text after the address')
+  if (address === undefined) return cursor.failConnection('suspect', 'not a client address')
+  return cursor.ended ? { kind: 'connect', address } : cursor.failConnection('suspect', 'text after the address')
 }
 
 function parseLogin(cursor: Cursor): ParseResult {

@@ -22,6 +22,7 @@ const SERVICES = new Map<string, Service>([
   ...IMAP_PROGRAMS.map((name) => [name, 'imap'] as const),
 ])
 const PROCESSES = new Set(SERVICES.keys())
+const SUCCESSES = ['Login user=', 'Authenticated user=', 'Auth user=', 'APOP user=']
 const VERBS = ['Login', 'Authenticated', 'Auth', 'APOP', 'Admin Login']
 /** Why sessions end, but for trouble with the connection, told as `Connection reset by peer, while reading line`. */
 const ENDS = ['Logout', 'Autologout', 'Killed (lost mailbox lock)', 'Killed (terminated)', 'Killed', 'Hangup']
@@ -30,6 +31,10 @@ const TROUBLE = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 const NOBODY = '???'
 const USER = charsExcept('=<>"[] ')
 const MECHANISM = charSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')
+/** ipop3d passes a session on to whatever host the client names (`USER host:name`), and then logs what that host says, word for word. */
+const PASSED_ON = 'IMAP login to host='
+/** How long that is heeded. A client can keep the session as long as he likes, but process ids come again. */
+const PASSED_ON_REACH_MS = 7 * 24 * 3600 * 1000
 /** `%.80s`: a field of this length may be cut, and a cut host field may end in what its owner chose. */
 const CUT_LENGTH = 80
 
@@ -41,7 +46,8 @@ const SHORT_HOST = '[A-Za-z0-9._-]{1,40}'
 export const uwImap: Parser = {
   id: 'uw-imap',
   title: TITLE,
-  literals: ['Login user=', 'Authenticated user=', 'Auth user=', 'APOP user='],
+  // The last is no login: behind it a client may write whole lines.
+  literals: [...SUCCESSES, PASSED_ON],
   logoutLiterals: ['ogout user=', 'Killed user=', 'Killed (', 'Hangup user=', ' while '],
   forgeryMarks: ['Login user='],
   sample: [
@@ -69,9 +75,13 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   const cursor = new Cursor(line, fields)
   if (cursor.skipOneOf(VERBS) !== undefined && cursor.skip(' user=')) return parseLogin(cursor, service)
   cursor.at = 0
+  if (cursor.skip(PASSED_ON)) {
+    const reason = 'passed on to a host that the client chose, whose words this process logs from now on'
+    return { kind: 'cut', reason, reachMs: PASSED_ON_REACH_MS }
+  }
   if (skipEnd(cursor)) return parseLogout(cursor, service)
   // A literal stands in the line, but not here: somebody logs in with a name that looks like a login.
-  const mismatch = uwImap.literals.some((literal) => cursor.text.includes(literal)) ? 'suspect' : 'ordinary'
+  const mismatch = SUCCESSES.some((literal) => cursor.text.includes(literal)) ? 'suspect' : 'ordinary'
   return cursor.fail(mismatch, 'not a success line')
 }
 

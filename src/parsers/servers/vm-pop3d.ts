@@ -53,8 +53,8 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
 
 function parseConnection(cursor: Cursor): ParseResult {
   const address = takeAddress(cursor, 'address')
-  if (address === undefined) return cursor.fail('suspect', 'not a client address')
-  return cursor.ended ? { kind: 'connect', address } : cursor.fail('suspect', 'text after the address')
+  if (address === undefined) return cursor.failConnection('suspect', 'not a client address')
+  return cursor.ended ? { kind: 'connect', address } : cursor.failConnection('suspect', 'text after the address')
 }
 
 /** `alice' logged in`, `alice' of 'example.com' logged in`, `alice@example.com' logged in from 198.51.100.7, nmsgs=3`. */
