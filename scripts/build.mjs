@@ -22,8 +22,9 @@ function loadedBy(path, seen = new Set()) {
 }
 
 const source = (path) => join(root, 'src', path)
+const starting = loadedBy(source('main.ts'))
 const searching = loadedBy(source('cli/segments.ts'))
-const scanning = new Set([...loadedBy(source('main.ts')), ...loadedBy(source('cli/scan.ts'))])
+const scanning = new Set([...loadedBy(source('process.ts')), ...loadedBy(source('cli/scan.ts'))])
 
 /** commander loads node:child_process for commands that are programs of their own, of which there are none here. */
 const withoutChildProcess = {
@@ -57,8 +58,9 @@ await bundle.write({
   // One file for the second thread of scan, one for what scan needs beside it: the command that is waited for.
   codeSplitting: {
     groups: [
+      { name: 'start', test: (id) => starting.has(id) && !id.endsWith('/main.ts'), priority: 3 },
       { name: 'search', test: (id) => searching.has(id), priority: 2 },
-      { name: 'scan', test: (id) => scanning.has(id) && !id.endsWith('/main.ts'), priority: 1 },
+      { name: 'scan', test: (id) => scanning.has(id) && !id.endsWith('/process.ts'), priority: 1 },
     ],
   },
 })

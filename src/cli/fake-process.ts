@@ -24,7 +24,7 @@ export interface FakeSettings {
 /** Noon of 22 November 2026, UTC. */
 export const NOW_MS = Date.UTC(2026, 10, 22, 12)
 
-/** Calls the command line as `main.ts` does. */
+/** Calls the command line as `process.ts` does. */
 export async function callCli(args: readonly string[], settings: FakeSettings = {}): Promise<CliResult> {
   const [stdout, stderr] = [new Remembering(settings.isTTY), new Remembering(settings.isTTY)]
   const process: CliProcess = {

@@ -1,12 +1,11 @@
 /** Reads whole logs for `scan`: plain or gzip, files or standard input, in chunks of whole lines, the next one read ahead. */
 import { type FileHandle, open } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import type { Readable } from 'node:stream'
-import { Worker } from 'node:worker_threads'
 import { reasonOf, SourceError } from '../errors.ts'
 import { shellPath } from '../lib/escape.ts'
 import type { OnFound } from '../parsers/line-search.ts'
-import { planSegments, SEGMENT_BYTES, type SegmentPlan, SegmentReader } from './segments.ts'
+import { searchInThread } from './search-thread.ts'
+import { planSegments, SEGMENT_BYTES, SegmentReader } from './segments.ts'
 
 const LF = 10
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b])
@@ -127,9 +126,6 @@ function cannotRead(path: string, error: unknown): SourceError {
   return new SourceError(`cannot read ${path}: ${why}`, { cause: error, ...mend })
 }
 
-/** Files of this size are worth the start of a second thread. */
-const LARGE_FILE_BYTES = 24 * 1024 * 1024
-
 async function* plainChunks(
   handle: FileHandle,
   size: number,
@@ -138,18 +134,11 @@ async function* plainChunks(
 ): AsyncGenerator<LogChunk> {
   const plan = planSegments(strings, handle.fd, size)
   if (plan === undefined) return yield* streamChunks(handle.createReadStream({ autoClose: false }), undefined, onBinary)
-  if (size >= LARGE_FILE_BYTES && availableParallelism() > 1) startAhead(plan)
+  searchInThread(plan)
   for (const { chunk, tell, readBytes } of new SegmentReader(plan).segments()) {
     if (readBytes <= SEGMENT_BYTES && looksBinary(chunk)) onBinary()
     yield { bytes: chunk, tell, skippedLines: 0, readBytes }
   }
-}
-
-/** Starts the second thread. Without it the first does all: where it cannot be started, nothing is lost. */
-function startAhead(plan: SegmentPlan): void {
-  const isSource = import.meta.url.endsWith('.ts')
-  if (isSource) return // a thread of Node 20 does not load TypeScript
-  new Worker(new URL('./search-worker.js', import.meta.url), { workerData: plan }).on('error', () => {}).unref()
 }
 
 async function* streamChunks(

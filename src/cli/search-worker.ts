@@ -1,5 +1,5 @@
-/** The second thread of `scan`: reads and searches ahead. Started with a SegmentPlan as its data. */
-import { workerData } from 'node:worker_threads'
+/** The program of the second thread of `scan`: waits for its plan, then reads and searches ahead. */
+import { parentPort } from 'node:worker_threads'
 import { type SegmentPlan, searchAhead } from './segments.ts'
 
-searchAhead(workerData as SegmentPlan)
+parentPort?.once('message', (plan: SegmentPlan) => searchAhead(plan))

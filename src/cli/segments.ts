@@ -16,7 +16,9 @@ const LONGEST_OVERLAP_BYTES = 64 * 1024
 const TABLE_BYTES = 128 * 1024
 const SLOT_BYTES = TABLE_BYTES + SEGMENT_BYTES + LONGEST_OVERLAP_BYTES + 128
 /** Segments that the second thread may be ahead. */
-const SLOTS_AHEAD = 4
+const SLOTS_AHEAD = 8
+/** How often a thread looks for the other before it sleeps. */
+const LOOKS = 5000
 /** Slots of the first thread: for segments as it goes, and for one that the second thread could not read. The others are the second's. */
 const [OWN_SLOT, SPARE_SLOT, FIRST_AHEAD] = [0, 1, 2] as const
 
@@ -139,6 +141,12 @@ class Searcher {
   }
 }
 
+/** Looks some ten microseconds long for a change before it sleeps: to be woken takes longer than most segments do. */
+function waitWhile(control: Int32Array, at: number, state: number): void {
+  for (let look = 0; look < LOOKS; look++) if (Atomics.load(control, at) !== state) return
+  Atomics.wait(control, at, state)
+}
+
 /** The work of the second thread: searches segments until none is left, or it is told to stop. */
 export function searchAhead(plan: SegmentPlan): void {
   const { control, size } = plan
@@ -147,7 +155,7 @@ export function searchAhead(plan: SegmentPlan): void {
     const slot = turn % SLOTS_AHEAD
     const at = CONTROL.slots + slot * SLOT.size
     for (let state = Atomics.load(control, at); state !== FREE; state = Atomics.load(control, at)) {
-      Atomics.wait(control, at, state)
+      waitWhile(control, at, state)
     }
     if (Atomics.load(control, CONTROL.stop) !== 0) return
     const segment = Atomics.add(control, CONTROL.next, 1)
@@ -205,7 +213,7 @@ export class SegmentReader {
     const slot = this.#turn++ % SLOTS_AHEAD
     const at = CONTROL.slots + slot * SLOT.size
     if (Atomics.load(control, at) === FREE) this.#searchOwn(last)
-    while (Atomics.load(control, at) === FREE) Atomics.wait(control, at, FREE)
+    while (Atomics.load(control, at) === FREE) waitWhile(control, at, FREE)
     const [start = 0, end = 0, goOn = 0, extraLines = 0] = control.subarray(at + SLOT.start, at + SLOT.size)
     if (Atomics.load(control, at) === DONE) {
       yield this.#segmentOf({ start, end, goOn, extraLines }, segment, FIRST_AHEAD + slot)
