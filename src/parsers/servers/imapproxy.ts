@@ -16,6 +16,8 @@ const NEW = ' on new sd ['
 const EXISTING = ' on existing sd ['
 const FROM_SERVER = ' from server sd ['
 const USER = charsExcept('\'"()[]')
+/** A client that sends the name in quotes has it told in quotes; then a backslash would stand for something else. */
+const QUOTED_USER = charsExcept('\'"()[]\\')
 /** The proxy refuses names of 64 bytes and more. */
 const LONGEST_USER = 63
 const PORT = /^(.+):(\d{1,5})$/
@@ -65,11 +67,13 @@ function parseLogout(cursor: Cursor): ParseResult {
   return { kind: 'logout', user, service: 'imap', session }
 }
 
+/** `alice` or `"alice"`, which is the same user. */
 function takeUser(cursor: Cursor): string | undefined {
+  const isQuoted = cursor.skip('"')
   const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(isQuoted ? QUOTED_USER : USER, LONGEST_USER)
   if (user !== undefined) cursor.note('user', start)
-  return user
+  return isQuoted && !cursor.skip('"') ? undefined : user
 }
 
 /** `198.51.100.7:41537` and `2001:db8::7:41537`; an IPv4 address alone where an old version tells no port. */
