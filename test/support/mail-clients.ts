@@ -14,15 +14,17 @@ export interface LoginOptions {
   readonly server?: string
   /** One of the client's addresses; by default its first one. mpop and fetchmail always use that. */
   readonly from?: string
+  /** Only curl: TLS from the first byte; any certificate will do. */
+  readonly tls?: boolean
 }
 
 /** Logs in with curl and lists the mailbox. Exit code 0: logged in, 67: refused. */
 export function curlLogin(lab: Lab, client: LabHost, options: LoginOptions = {}): Promise<RunResult> {
-  const { protocol, user, password, port, server, from } = complete(client, options)
+  const { protocol, user, password, port, server, from, tls } = complete(client, options)
   const host = server.includes(':') ? `[${server}]` : server
   const list = protocol === 'imap' ? ['--request', 'EXAMINE INBOX'] : []
-  const url = `${protocol}://${host}:${port}/`
-  const common = ['--silent', '--show-error', '--max-time', '20', '--interface', `host!${from}`]
+  const url = `${protocol}${tls ? 's' : ''}://${host}:${port}/`
+  const common = ['--silent', '--show-error', '--insecure', '--max-time', '20', '--interface', `host!${from}`]
   return clientProgram(lab, client, ['curl', ...common, '--user', `${user}:${password}`, ...list, url])
 }
 
@@ -37,7 +39,7 @@ export function mpopLogin(lab: Lab, client: LabHost, options: LoginOptions = {})
 /** Polls with fetchmail. Exit code 0: mail fetched, 1: logged in and no mail, 3: refused. */
 export function fetchmailLogin(lab: Lab, client: LabHost, options: LoginOptions = {}): Promise<RunResult> {
   const { protocol, user, password, port, server } = complete(client, options)
-  const poll = `poll ${server} protocol ${protocol} port ${port} auth password user "${user}" password "${password}" sslproto "" keep mda "cat >/dev/null"`
+  const poll = `poll "${server}" protocol ${protocol} port ${port} auth password user "${user}" password "${password}" sslproto "" keep mda "cat >/dev/null"`
   const command = 'umask 077; cat >/root/.fetchmailrc && exec fetchmail --nosyslog --pidfile /tmp/fetchmail.pid'
   return clientProgram(lab, client, ['sh', '-c', command], `${poll}\n`)
 }
@@ -74,7 +76,8 @@ async function clientProgram(
 function complete(client: LabHost, options: LoginOptions): Required<LoginOptions> {
   const from = options.from ?? client.addresses[0] ?? ''
   const protocol = options.protocol ?? 'pop3'
-  const defaults = { protocol, user: 'alice', password: LAB_PASSWORD, port: protocol === 'imap' ? 143 : 110 }
+  const port = protocol === 'imap' ? 143 : 110
+  const defaults = { protocol, user: 'alice', password: LAB_PASSWORD, port, tls: false } as const
   return { ...defaults, server: serverFor(from), from, ...definedOnly(options) }
 }
 

@@ -1,0 +1,68 @@
+// The real nginx mail proxy in front of another server, with its own web server as the one that it asks about users.
+import { startServers } from './background-servers.ts'
+import type { ChrootProcess } from './chroot-process.ts'
+import { LAB_PASSWORD, LAB_USERS } from './dovecot.ts'
+import type { Lab } from './lab.ts'
+import { SERVER_ADDRESS } from './netns.ts'
+
+/** Where the server behind a proxy listens, on the mail host's IPv4 address. */
+export interface Backend {
+  readonly pop3Port: number
+  readonly imapPort: number
+}
+
+/** The running proxy: ports 110 and 143, since nothing else in its lines tells the service. */
+export interface NginxMail extends ChrootProcess {
+  /** Its error log on the host; the same lines go to syslog. */
+  readonly ownLog: string
+}
+
+/** Starts nginx on ports 110 and 143 of both families. */
+export async function startNginxMail(lab: Lab, backend: Backend): Promise<NginxMail> {
+  const root = await lab.root('proxies', 'nginx')
+  const ownLog = `${lab.shared}/log/nginx-error.log`
+  await root.write('/etc/nginx/nginx.conf', configuration(backend, ownLog))
+  const process = await startServers(lab, root, "exec nginx -g 'daemon off;'", [{ port: 110 }, { port: 143 }])
+  return { ...process, ownLog }
+}
+
+// nginx asks with the password in percent encoding.
+function configuration(backend: Backend, ownLog: string): string {
+  const known = LAB_USERS.map((user) => `    "${encodeURIComponent(user)}:${encodeURIComponent(LAB_PASSWORD)}" OK;`)
+  const server = (protocol: 'pop3' | 'imap', port: number) => `  server {
+    listen ${port};
+    listen [::]:${port} ipv6only=on;
+    protocol ${protocol};
+  }`
+  return `include /etc/nginx/modules-enabled/*.conf;
+error_log ${ownLog} info;
+error_log syslog:server=unix:/dev/log,facility=mail info;
+events {}
+http {
+  access_log off;
+  map "$http_auth_user:$http_auth_pass" $verdict {
+    default "Invalid login or password";
+${known.join('\n')}
+  }
+  map $http_auth_protocol $backend_port {
+    pop3 ${backend.pop3Port};
+    imap ${backend.imapPort};
+  }
+  server {
+    listen 127.0.0.1:9000;
+    location / {
+      add_header Auth-Status $verdict;
+      add_header Auth-Server ${SERVER_ADDRESS};
+      add_header Auth-Port $backend_port;
+      return 204;
+    }
+  }
+}
+mail {
+  auth_http 127.0.0.1:9000/;
+  server_name mx.example.net;
+${server('pop3', 110)}
+${server('imap', 143)}
+}
+`
+}
