@@ -42,8 +42,17 @@ const MOST_COUNTERS = 12
 export const courier: Parser = {
   id: 'courier',
   title: TITLE,
-  // Behind the first, whose name or text a client chooses: a failed login, a trace, the client's own name for itself, a deleted folder.
-  literals: [SUCCESS, 'LOGIN FAILED, user=', 'LOGIN: ip=[', 'ID, user=', 'EXPUNGED, user='],
+  // Behind the first, whose name or text a client chooses: a failed login, a trace, the client's own name for itself, a deleted folder, the
+  // fields of a header that could not be read, what came of a message that was put into the outbox.
+  literals: [
+    SUCCESS,
+    'LOGIN FAILED, user=',
+    'LOGIN: ip=[',
+    'ID, user=',
+    'EXPUNGED, user=',
+    'IMAP FETCH ERROR: ',
+    'error sending a message, user=',
+  ],
   logoutLiterals: ENDS,
   forgeryMarks: [SUCCESS],
   sample: ['Nov 22 13:58:12 mx1 imapd: LOGIN, user=alice, ip=[::ffff:198.51.100.7], port=[38717], protocol=IMAP'],
