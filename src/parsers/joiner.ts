@@ -32,6 +32,11 @@ export class LineJoiner {
     return this.#pending.size
   }
 
+  /** Of the sessions that wait. */
+  keys(): Iterable<string> {
+    return this.#pending.keys()
+  }
+
   /** Remembers the address of a new session in place of an earlier one of that key. */
   connect(key: string, address: ClientAddress, atMs: number): void {
     this.#put(key, { address, atMs })
@@ -75,11 +80,6 @@ export class LineJoiner {
       this.#pending.delete(key)
       return
     }
-  }
-
-  /** The sessions that were announced and of which no more is known. */
-  *announced(): Iterable<string> {
-    for (const [key, { address, user }] of this.#pending) if (address === undefined && user === undefined) yield key
   }
 
   /** Plain JSON of what waits, without what is too old at `newestMs`, oldest first. */

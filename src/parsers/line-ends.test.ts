@@ -37,16 +37,25 @@ describe('lines behind a bare LF', () => {
     expect(judge(['c\r\nd\r\n', 'e\n'], after)).toEqual(['-+', '-'])
   })
 
-  it('are remembered also where nobody asked, and nothing is told of a log without CR', () => {
+  it('are remembered also where nobody asked', () => {
+    const silent = new LineEnds()
+    silent.enter(Buffer.from('a\nb\r\nc\n'))
+    expect(judge(['d\n'], silent)).toEqual(['-'])
+  })
+
+  it('are told as far as they are known', () => {
     const ends = new LineEnds()
     ends.enter(Buffer.from('a\nb\n'))
     ends.leave()
-    expect(ends.snapshot()).toBeUndefined()
+    expect(ends.snapshot()).toBe('lf')
     ends.enter(Buffer.from('c\r\n'))
     ends.leave()
     expect(ends.snapshot()).toBe('crlf')
     ends.restore(undefined)
     expect(ends.snapshot()).toBeUndefined()
+    ends.restore('lf')
+    expect(judge(['c\r\n'], ends)).toEqual(['-'])
+    ends.restore(undefined)
     ends.enter(Buffer.alloc(0))
     ends.leave()
     expect(judge(['a\n'], ends)).toEqual(['+'])

@@ -6,8 +6,8 @@
 const LF = 10
 const CR = 13
 
-/** How lines ended so far, as plain JSON: `crlf`, all of them; `bare`, the last one had no CR. Absent in a log without CR. */
-export type StoredLineEnds = 'crlf' | 'bare'
+/** How lines ended so far, as plain JSON: `crlf`, the last one with CR LF; `bare`, others did; `lf`, none did. Absent where none was seen. */
+export type StoredLineEnds = 'crlf' | 'bare' | 'lf'
 
 /** Remembers from chunk to chunk of one log how its lines end. */
 export class LineEnds {
@@ -44,17 +44,17 @@ export class LineEnds {
     this.#chunk = Buffer.alloc(0)
     if (chunk.length === 0) return
     this.#wholeBefore = chunk[chunk.length - 1] === LF && chunk[chunk.length - 2] === CR
-    this.#seen ||= this.#wholeBefore || (this.#first !== undefined && this.#first >= 0)
+    this.#seen ||= this.#wholeBefore || (this.#first ?? chunk.indexOf('\r\n')) >= 0
   }
 
   snapshot(): StoredLineEnds | undefined {
-    if (!this.#seen) return undefined
-    return this.#wholeBefore ? 'crlf' : 'bare'
+    if (this.#wholeBefore) return this.#seen ? 'crlf' : undefined
+    return this.#seen ? 'bare' : 'lf'
   }
 
   /** Takes a snapshot back; whatever is none counts as a new log. */
   restore(stored: unknown): void {
     this.#seen = stored === 'crlf' || stored === 'bare'
-    this.#wholeBefore = stored !== 'bare'
+    this.#wholeBefore = stored !== 'bare' && stored !== 'lf'
   }
 }

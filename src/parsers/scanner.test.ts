@@ -353,6 +353,11 @@ describe('lines of one session', () => {
       'no line announced its connection, as others are',
       'alice 198.51.100.7 1',
     ])
+    const later = newToyScanner()
+    later.restore(JSON.parse(JSON.stringify(after.snapshot())))
+    expect(scanToy(['Toy\t2 toy-in 6.6.6.6'], false, later)).toEqual([
+      'no line announced its connection, as others are',
+    ])
   })
 
   it('count for nothing right behind a line that was cut', () => {

@@ -15,6 +15,7 @@ import { LineEnds, type StoredLineEnds } from './line-ends.ts'
 import { LineSearch, type OnFound } from './line-search.ts'
 import { LineClock } from './line-time.ts'
 import type { ParsedField, ParsedLogin, ParseResult, Parser } from './parser.ts'
+import { PartialLines } from './partial-lines.ts'
 import { readTime } from './time-field.ts'
 
 /** What a {@link LoginScanner} works with. */
@@ -73,6 +74,8 @@ export interface ScannerState {
   readonly lastMs: number | null
   readonly pending: readonly StoredSession[]
   readonly cuts?: readonly StoredCut[]
+  /** Servers, each with its host, that announce their sessions. */
+  readonly announcers?: readonly string[]
   readonly lineEnds?: StoredLineEnds
 }
 
@@ -100,6 +103,9 @@ export class LoginScanner {
   readonly #joiner = new LineJoiner()
   readonly #cuts = new CutLines()
   readonly #lineEnds = new LineEnds()
+  readonly #partialLines = new PartialLines()
+  /** The servers of which lines were joined in this log. */
+  readonly #joined = new Set<string>()
   /** The servers that announce their sessions in this log. */
   readonly #announcers = new Set<string>()
   readonly #maxLineBytes: number
@@ -134,6 +140,7 @@ export class LoginScanner {
   /** The same for a chunk that is searched otherwise than by its own {@link search}: `tell` tells of the lines. Returns what it returns. */
   scanFound<T>(chunk: Buffer, info: ScanInfo, on: ScanHandler, tell: (found: OnFound) => T): T {
     this.#lineEnds.enter(chunk)
+    this.#partialLines.enter(chunk)
     const result = tell((start, end, string, linesBefore) => {
       if (start !== this.#lineStart) {
         this.#endLine(on)
@@ -151,6 +158,7 @@ export class LoginScanner {
     })
     this.#endLine(on)
     this.#lineEnds.leave()
+    this.#partialLines.leave()
     return result
   }
 
@@ -167,8 +175,9 @@ export class LoginScanner {
     on: ScanHandler,
   ): boolean {
     if (!this.#isShortcutAllowed || format === 'journal-json' || line.length > LONGEST_COMMON_LINE) return false
-    if (this.#joiner.size > 0 || this.#announcers.size > 0 || !this.#cuts.isEmpty) return false
+    if (!this.#cuts.isEmpty) return false
     for (const parser of parsers) {
+      if (this.#joined.has(parser.id)) return false
       const login = parser.common === undefined ? undefined : readCommonLine(parser.common, line)
       if (login === undefined) continue
       const time = readTime(line, 0)?.time
@@ -227,6 +236,9 @@ export class LoginScanner {
       if (!isTold(parser, line, result)) return undefined
       const rejected = rejectedLine(opened, parser, reason, column)
       return mismatch === 'foreign' ? { ...rejected, isForeign: true } : rejected
+    }
+    if (this.#partialLines.isRest(opened.line, opened.offset)) {
+      return rejectedLine(opened, parser, 'it is the rest of a line that the container runtime parted', 0)
     }
     if (parser.crlf === true && !this.#lineEnds.isWhole(opened.offset)) {
       return rejectedLine(opened, parser, 'it stands behind a bare LF, which a client may have sent', 0)
@@ -299,6 +311,7 @@ export class LoginScanner {
   }
 
   #join(parser: Parser, line: LogLine, result: PartOfLogin, atMs: number, place: LinePlace, on: ScanHandler) {
+    this.#joined.add(parser.id)
     const key = sessionKey(parser.id, line, result.session)
     if (key === undefined) return 'no process id to join its two lines by'
     if (result.kind === 'connect') this.#joiner.connect(key, result.address, atMs)
@@ -378,24 +391,30 @@ export class LoginScanner {
     const pending = this.#joiner.snapshot(lastMs ?? 0)
     const cuts = this.#cuts.snapshot(lastMs ?? 0)
     const lineEnds = this.#lineEnds.snapshot()
+    const announcers = [...this.#announcers]
     return {
       lastMs,
       pending,
       ...(cuts.length === 0 ? {} : { cuts }),
+      ...(announcers.length === 0 ? {} : { announcers }),
       ...(lineEnds === undefined ? {} : { lineEnds }),
     }
   }
 
   /** Takes a snapshot back. Whatever is not one is left out. */
   restore(state: unknown): void {
-    const { lastMs, pending, cuts, lineEnds } = (
+    const { lastMs, pending, cuts, announcers, lineEnds } = (
       typeof state === 'object' && state !== null ? state : {}
     ) as Partial<ScannerState>
     this.#clock.lastMs = Number.isSafeInteger(lastMs) ? (lastMs as number) : undefined
     this.#joiner.restore(pending)
     this.#announcers.clear()
-    for (const key of this.#joiner.announced()) this.#announcers.add(key.split('\t', 2).join('\t'))
+    for (const key of Array.isArray(announcers) ? announcers.slice(0, MOST_ANNOUNCERS) : []) {
+      if (typeof key === 'string') this.#announcers.add(key)
+    }
     this.#cuts.restore(cuts)
+    this.#joined.clear()
+    for (const key of [...this.#joiner.keys(), ...this.#announcers]) this.#joined.add(key.slice(0, key.indexOf('\t')))
     this.#lineEnds.restore(lineEnds)
   }
 }
