@@ -360,6 +360,13 @@ it("takes no line of another program's log, with a process id in brackets, for a
   expect(addressesOf(`2026-11-22 13:00:00.123 ${message}`)).toEqual([])
 })
 
+it('opens nothing by the rest of a line that a container runtime parted', () => {
+  const time = '2026-11-22T13:00:00.123456789Z'
+  const rest = `${time} stdout F imap-login: Info: Login: user=<x>, method=PLAIN, rip=${EVIL[0]}, lip=192.0.2.25, mpid=1\n`
+  expect(addressesOf(rest)).toEqual([EVIL[0]])
+  expect(addressesOf(`${time} stdout P imap-login: Info: ID sent: name=${'A'.repeat(16_000)}\n${rest}`)).toEqual([])
+})
+
 /** By a scanner that has seen nothing before. */
 function addressesOf(text: string): string[] {
   const found: string[] = []
