@@ -1,6 +1,7 @@
 /** Attacks: an outsider writes what he likes into every place of a line that is his to fill; his address must never come out. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { effort } from '../../test/support/effort.ts'
 import { parsers } from './index.ts'
 import { LoginScanner } from './scanner.ts'
 
@@ -265,7 +266,7 @@ it('lets an outsider forge no login, in any field, any envelope, whole or cut wh
         }
       }
     }),
-    { numRuns: RUNS },
+    effort(RUNS),
   )
 })
 
@@ -365,6 +366,14 @@ it('opens nothing by the rest of a line that a container runtime parted', () => 
   const rest = `${time} stdout F imap-login: Info: Login: user=<x>, method=PLAIN, rip=${EVIL[0]}, lip=192.0.2.25, mpid=1\n`
   expect(addressesOf(rest)).toEqual([EVIL[0]])
   expect(addressesOf(`${time} stdout P imap-login: Info: ID sent: name=${'A'.repeat(16_000)}\n${rest}`)).toEqual([])
+})
+
+it('opens nothing by a bare line feed in the very first entry of a file that has CR LF', () => {
+  const log = (ip: string, text: string) => `"POP3D"\t1\t17\t"2026-11-22 13:00:00.000"\t"${ip}"\t"${text}"`
+  const evil = EVIL[0] as string
+  const login = `${log(evil, 'RECEIVED: USER bob')}\n${log(evil, 'SENT: +OK Mailbox locked and ready')}\n`
+  expect(addressesOf(login)).toEqual([evil])
+  expect(addressesOf(`${log(REAL, 'RECEIVED: USER x').slice(0, -1)}\n${login}"\r\n`)).toEqual([])
 })
 
 /** By a scanner that has seen nothing before. */

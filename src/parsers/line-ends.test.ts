@@ -21,9 +21,10 @@ describe('lines behind a bare LF', () => {
     ['in a line of several', ['a\r\nb\nc\nd\r\ne\r\n'], ['+---+']],
     ['at the end of a chunk', ['a\r\nb\n', 'c\r\nd\r\n'], ['+-', '-+']],
     ['in a chunk of their own', ['a\r\n', 'b\n', 'c\n', 'd\r\n', 'e\r\n'], ['+', '-', '-', '-', '+']],
-    ['the first CR LF after bare LFs', ['a\nb\r\nc\r\n'], ['+-+']],
+    ['the first CR LF after bare LFs', ['a\nb\r\nc\r\n'], ['--+']],
+    ['the first CR LF in a later chunk', ['a\n', 'b\r\nc\r\n'], ['+', '-+']],
     ['empty lines', ['a\r\n\n\r\nb\r\n'], ['+--+']],
-    ['an empty first line', ['\nb\r\nc\r\n'], ['+-+']],
+    ['an empty first line', ['\nb\r\nc\r\n'], ['--+']],
   ])('%s', (_name, chunks, verdicts) => {
     expect(judge(chunks)).toEqual(verdicts)
   })

@@ -33,7 +33,8 @@ export class LineEnds {
     const chunk = this.#chunk
     const end = chunk.indexOf(LF, start)
     this.#first ??= chunk.indexOf('\r\n')
-    if (!this.#seen && (this.#first < 0 || this.#first >= end)) return true
+    // Also where it stands behind the line: the first entry of a new file may be the one that a client broke.
+    if (!this.#seen && this.#first < 0) return true
     const before = start === 0 ? this.#wholeBefore : chunk[start - 2] === CR
     return before && end > start && chunk[end - 1] === CR
   }
