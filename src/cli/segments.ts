@@ -19,8 +19,10 @@ const SLOT_BYTES = TABLE_BYTES + SEGMENT_BYTES + LONGEST_OVERLAP_BYTES + 128
 const SLOTS_AHEAD = 8
 /** How often a thread looks for the other before it sleeps. */
 const LOOKS = 5000
-/** Slots of the first thread: for segments as it goes, and for one that the second thread could not read. The others are the second's. */
-const [OWN_SLOT, SPARE_SLOT, FIRST_AHEAD] = [0, 1, 2] as const
+/** Slots of the first thread: for segments that it searches while it waits for the second, and one for what that could not read. */
+const OWN_SLOTS = [0, 1, 2, 3] as const
+const SPARE_SLOT = OWN_SLOTS.length
+const FIRST_AHEAD = SPARE_SLOT + 1
 
 /** A segment that was searched. */
 export interface Segment {
@@ -63,7 +65,7 @@ interface Searched {
 
 /** Makes the plan for a file; undefined where this machine cannot search that way. */
 export function planSegments(strings: readonly string[], fd: number, size: number): SegmentPlan | undefined {
-  const area = new LineSearch(strings).createArea(SLOT_BYTES * (SLOTS_AHEAD + 2), true)
+  const area = new LineSearch(strings).createArea(SLOT_BYTES * (FIRST_AHEAD + SLOTS_AHEAD), true)
   if (area === undefined) return undefined
   const control = new Int32Array(new SharedArrayBuffer(4 * (CONTROL.slots + SLOT.size * SLOTS_AHEAD)))
   return { fd, size, memory: area.memory, module: area.module, control }
@@ -181,8 +183,9 @@ export class SegmentReader {
   readonly #searcher: Searcher
   /** The next slot of the second thread. */
   #turn = 0
-  /** A segment that this thread searched while it waited for an earlier one of the other's. */
-  #ahead: { readonly segment: number; readonly searched: Searched } | undefined
+  /** Segments that this thread searched while it waited for an earlier one of the other's, and the slots that they lie in. */
+  readonly #ahead = new Map<number, { readonly searched: Searched; readonly slot: number }>()
+  readonly #freeSlots: number[] = [...OWN_SLOTS]
 
   constructor(plan: SegmentPlan) {
     this.#plan = plan
@@ -195,13 +198,14 @@ export class SegmentReader {
     const last = segmentsOf(size)
     try {
       for (let segment = 0; segment < last; segment++) {
-        if (Atomics.compareExchange(control, CONTROL.next, segment, segment + 1) === segment) {
-          yield this.#segmentOf(this.#searcher.search(segment, OWN_SLOT), segment, OWN_SLOT)
-        } else if (this.#ahead?.segment === segment) {
-          const { searched } = this.#ahead
-          this.#ahead = undefined
-          yield this.#segmentOf(searched, segment, OWN_SLOT)
-        } else yield* this.#fromOther(segment, last)
+        if (Atomics.compareExchange(control, CONTROL.next, segment, segment + 1) === segment) this.#searchOwn(segment)
+        const own = this.#ahead.get(segment)
+        if (own === undefined) yield* this.#fromOther(segment, last)
+        else {
+          yield this.#segmentOf(own.searched, segment, own.slot)
+          this.#ahead.delete(segment)
+          this.#freeSlots.push(own.slot)
+        }
       }
     } finally {
       this.#stop()
@@ -212,7 +216,7 @@ export class SegmentReader {
     const { control } = this.#plan
     const slot = this.#turn++ % SLOTS_AHEAD
     const at = CONTROL.slots + slot * SLOT.size
-    if (Atomics.load(control, at) === FREE) this.#searchOwn(last)
+    while (Atomics.load(control, at) === FREE && this.#searchNext(last)) {}
     while (Atomics.load(control, at) === FREE) waitWhile(control, at, FREE)
     const [start = 0, end = 0, goOn = 0, extraLines = 0] = control.subarray(at + SLOT.start, at + SLOT.size)
     if (Atomics.load(control, at) === DONE) {
@@ -222,11 +226,17 @@ export class SegmentReader {
     Atomics.notify(control, at)
   }
 
-  /** Searches the next segment that nobody has claimed. */
-  #searchOwn(last: number): void {
-    if (this.#ahead !== undefined) return
+  /** Searches the next segment that nobody has claimed; false where there is none, or no slot for it. */
+  #searchNext(last: number): boolean {
+    if (this.#freeSlots.length === 0) return false
     const segment = Atomics.add(this.#plan.control, CONTROL.next, 1)
-    if (segment < last) this.#ahead = { segment, searched: this.#searcher.search(segment, OWN_SLOT) }
+    if (segment < last) this.#searchOwn(segment)
+    return segment < last
+  }
+
+  #searchOwn(segment: number): void {
+    const slot = this.#freeSlots.pop() as number
+    this.#ahead.set(segment, { searched: this.#searcher.search(segment, slot), slot })
   }
 
   #segmentOf({ start, end, goOn, extraLines }: Searched, segment: number, slot: number): Segment {
