@@ -50,6 +50,7 @@ function start(): void {
       state_directory: join(directory, 'state'),
       sources: [{ file: logPath, timezone: 'UTC' }],
       control: { socket: socketPath },
+      socketmap: { enabled: false },
     },
   })
   running = runDaemon(loaded, {
