@@ -1,6 +1,7 @@
 /** The shortcut for a server's most frequent line must make of every line what its grammar makes, or leave it to that. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { effort } from '../../test/support/effort.ts'
 import { parsers } from './index.ts'
 import { parserSamples } from './samples.ts'
 import { LoginScanner } from './scanner.ts'
@@ -116,7 +117,7 @@ describe.each(withForm.map(({ id, common }) => [id, common?.pattern as RegExp] a
             expect(told(short, changed)).toBe(told(whole, changed))
           },
         ),
-        { numRuns: 2000 },
+        effort(2000),
       )
     })
   },

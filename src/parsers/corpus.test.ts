@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { effort } from '../../test/support/effort.ts'
 import type { Login } from '../core/login.ts'
 import type { ChunkFormat } from '../sources/source.ts'
 import { parsers } from './index.ts'
@@ -65,7 +66,7 @@ describe('mutated samples', () => {
         const mutated = line.slice(0, at) + text + line.slice(at + cut)
         for (const login of scan([mutated], 'lines')) expect(addressTexts(mutated)).toContain(login.address)
       }),
-      { numRuns: 3000 },
+      effort(3000),
     )
   }, 60_000)
 
@@ -247,7 +248,7 @@ describe('a user name cannot become an address', () => {
       fc.property(hostile, (name) => {
         for (const login of scan([shape(name)], 'lines')) expect(login.address).toBe('198.51.100.7')
       }),
-      { numRuns: 1500 },
+      effort(500),
     )
   })
 })

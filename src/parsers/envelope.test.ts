@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { effort } from '../../test/support/effort.ts'
 import { readLine } from './envelope.ts'
 import { readJournalEntry } from './journal-envelope.ts'
 
@@ -260,7 +261,7 @@ describe('readLine', () => {
           /\b12\b(?= |\])/.exec(header)?.[0] === undefined ? undefined : 12,
         )
       }),
-      { numRuns: 3000 },
+      effort(3000),
     )
   })
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { effort } from '../../test/support/effort.ts'
 import { type FoundLine, LineSearch, searchArea } from './line-search.ts'
 import { HEADER_BYTES, LAYOUT, RECORD_BYTES } from './search-code.ts'
 
@@ -80,7 +81,7 @@ describe.each(SETS)('LineSearch for %j and more', (...strings) => {
           expect(lines).toBe(lineEnds(chunk.subarray(0, chunk.lastIndexOf(10) + 1)))
         }
       }),
-      { numRuns: 150 },
+      effort(150),
     )
   })
 
@@ -98,7 +99,7 @@ describe.each(SETS)('LineSearch for %j and more', (...strings) => {
         expect(found.map(shift)).toEqual(expected(strings, bytes))
         expect(lines).toBe(lineEnds(bytes))
       }),
-      { numRuns: 100 },
+      effort(100),
     )
   })
 })

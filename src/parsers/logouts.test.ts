@@ -1,6 +1,7 @@
 /** The ends of sessions: told as exactly as logins, and as hard to forge. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { effort } from '../../test/support/effort.ts'
 import type { Login, Logout } from '../core/login.ts'
 import { parsers } from './index.ts'
 import { LoginScanner } from './scanner.ts'
@@ -177,7 +178,7 @@ describe('a user name', () => {
         for (const { session, address } of scan(shape(name)).logouts)
           expect(session ?? address).toMatch(/^(own|198\.51\.100\.7)$/)
       }),
-      { numRuns: 1000 },
+      effort(400),
     )
   })
 
@@ -188,7 +189,7 @@ describe('a user name', () => {
           expect(user).toBe(name)
         }
       }),
-      { numRuns: 1000 },
+      effort(400),
     )
   })
 })

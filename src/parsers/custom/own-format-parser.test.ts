@@ -1,6 +1,7 @@
 /** Own formats as badly written as people write them: whatever an outsider fills in, his address must not come out. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { effort } from '../../../test/support/effort.ts'
 import type { OwnFormat } from '../../core/own-format.ts'
 import type { ParsedField } from '../parser.ts'
 import { LoginScanner } from '../scanner.ts'
@@ -216,7 +217,7 @@ describe('an outsider forges no login', () => {
         const found = scan(own, [inHub(line(his))]).filter((text) => /^(?!\d+: )/.test(text))
         for (const text of found) expect(text.split(' ').slice(-2)[0], line(his)).toBe(REAL)
       }),
-      { numRuns: 1000 },
+      effort(1000),
     )
   })
 

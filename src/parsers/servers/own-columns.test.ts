@@ -1,6 +1,7 @@
 /** Attacks on the servers that write what clients send into columns of their own, each line ended by CR LF. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { effort } from '../../../test/support/effort.ts'
 import { LoginScanner } from '../scanner.ts'
 import { exchange } from './exchange.ts'
 import { hmailserver } from './hmailserver.ts'
@@ -90,6 +91,6 @@ it('lets nobody forge a login by what he sends, over any number of commands', ()
       )
       if (found.length > 0) expect.fail(`${found} came out of ${JSON.stringify(log.toString())}`)
     }),
-    { numRuns: 2000 },
+    effort(2000),
   )
 })

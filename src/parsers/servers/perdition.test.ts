@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { effort } from '../../../test/support/effort.ts'
 import type { Login, Logout } from '../../core/login.ts'
 import { LoginScanner } from '../scanner.ts'
 import { perdition } from './perdition.ts'
@@ -62,6 +63,6 @@ it('takes no failed login whose line was cut behind a status that the client wro
         if (START.length + line.length >= longest - 1) expect(scan(cut).logins).toEqual([])
       }
     }),
-    { numRuns: 500 },
+    effort(500),
   )
 })
