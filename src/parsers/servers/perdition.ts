@@ -12,6 +12,7 @@ import type { ParsedField, ParseResult, Parser } from '../parser.ts'
 import { foreign, forged, senderMismatch } from '../sender.ts'
 
 const TITLE = 'Perdition'
+const SIEVE_PROGRAM = 'perdition.managesieve'
 /** The names that Perdition knows of itself, which tell the protocol where no option does. */
 const PROGRAMS = new Map<string, Service>([
   ['perdition', 'any'],
@@ -21,7 +22,7 @@ const PROGRAMS = new Map<string, Service>([
   ['perdition.imap4s', 'imap'],
   ['perdition.imap', 'imap'],
   ['perdition.imaps', 'imap'],
-  ['perdition.managesieve', 'any'],
+  [SIEVE_PROGRAM, 'any'],
 ])
 const PROCESSES = new Set(PROGRAMS.keys())
 const UNITS = new Set(['perdition.service'])
@@ -40,6 +41,9 @@ const PORTS = new Map<string, Service>([
 const AUTH = 'Auth: '
 const SUCCESS = ' status="ok"'
 const SECURITY = ['ssl', 'starttls', 'plaintext']
+
+/** ManageSieve, SMTP: lines of 1.x tell no protocol but by the port. */
+const OTHER_PORTS = new Set(['25', '465', '587', '2000', '4190'])
 
 /** Perdition writes every text between quotes as it is: one that holds a quote gives nothing. */
 const QUOTED = charsExcept('"')
@@ -142,6 +146,9 @@ function parseVersion1(cursor: Cursor, connection: Connection, named: Service): 
   if (takeQuoted(cursor, ' server=') === undefined) return cursor.fail('suspect', 'no server')
   const port = takeQuoted(cursor, ' port=', 'port')
   if (port === undefined) return cursor.fail('suspect', 'no port')
+  if (OTHER_PORTS.has(port) || cursor.line.program === SIEVE_PROGRAM) {
+    return cursor.fail('ordinary', 'a port or a program that is not POP3 or IMAP')
+  }
   const service = named === 'any' ? (PORTS.get(port) ?? 'any') : named
   return parseStatus(cursor, plainAddress(cursor, connection), { user, service })
 }
