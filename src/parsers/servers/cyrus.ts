@@ -18,6 +18,9 @@ const TITLE = 'Cyrus IMAP'
 const PROCESSES = new Set(['imapd', 'pop3d', 'proxyd', 'pop3proxyd'])
 /** Names of services in cyrus.conf are the operator's to choose; these are those of all examples, and what begins like them. */
 const SERVICE = /^(?:(pop3[a-z0-9_-]{0,24}|kpop)|(imap[a-z0-9_-]{0,24}|proxyd))$/i
+/** Tags of other servers and programs, not of Cyrus without its prefix. */
+const FOREIGN_TAG =
+  /^(?:imap-login|pop3-login|imaplogin|pop3login|(?:imap|pop3)(?:login|d)-ssl|imapproxyd?|imapsync|imapfilter|imap4d)$/
 /** Those of the other services, which write the same lines. */
 const OTHER_SERVICE =
   /^(?:https?|httpd|nntps?|nntpd|sieve|timsieved|lmtp[a-z0-9_-]*|mupdate|sync[a-z0-9_-]*|csync|backup[a-z]*)$/i
@@ -90,6 +93,7 @@ function parseFailure(cursor: Cursor): ParseResult {
 /** The service that the tag names: `pop3`, or behind a `syslog_prefix`, `cyrus/pop3`. */
 function serviceOf(program: string): Service | 'other' | undefined {
   if (program === CUT_TAG) return 'any'
+  if (FOREIGN_TAG.test(program)) return undefined
   const slash = program.indexOf('/')
   const match = SERVICE.exec(program.slice(slash + 1))
   if (match !== null) return match[1] === undefined ? 'imap' : 'pop3'
