@@ -85,13 +85,19 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
       ? cursor.fail('ordinary', `${line.program} is not POP3 or IMAP`)
       : foreign(TITLE, line)
   }
-  const misfit = senderMismatch(line, PROCESSES)
+  const misfit = senderMismatch(line, PROCESSES) ?? userMismatch(line)
   if (misfit !== undefined) return forged(misfit)
   if (isCut(line.message)) return { kind: 'cut', reason: 'so long that it is cut, and what follows may be its rest' }
   if (cursor.skip(SUCCESS)) return parseLogin(cursor, service)
   if (cursor.skipOneOf(ENDS) !== undefined) return parseEnd(cursor, service)
   // Somebody tries to log in with a name that looks like a login.
   return cursor.fail(cursor.text.includes(SUCCESS) ? 'suspect' : 'ordinary', 'not a success line')
+}
+
+/** The server's courierlogger is root's. A user could start one of his own within the service, by the program `loginexec` in his Maildir. */
+function userMismatch({ sender }: LogLine): string | undefined {
+  const uid = sender?.uid
+  return uid === undefined || uid === 0 ? undefined : `sent by a courierlogger of user id ${uid}`
 }
 
 function isCut(message: string): boolean {
