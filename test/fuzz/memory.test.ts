@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { isLong, SEED } from '../support/effort.ts'
+import { isLong, longMs, SEED } from '../support/effort.ts'
 import { Random } from './support/random.ts'
 import { newScanner, sampleLogs, scanInto } from './support/sample-logs.ts'
 
@@ -11,7 +11,7 @@ const collectGarbage = runInNewContext('gc') as () => void
 
 const CHUNK_LINES = 10_000
 /** Chunks before the first measurement, and between the two. */
-const CHUNKS = isLong ? 150 : 3
+const CHUNKS = isLong ? Math.min(150, 3 + Math.round(longMs / 20_000)) : 3
 /** Bytes: what is kept of ten thousand sessions, at most, is less. */
 const MOST_GROWTH_BYTES = 6 * 1024 * 1024
 const LONGEST_STATE_BYTES = 4 * 1024 * 1024

@@ -3,7 +3,8 @@
 /** Set by scripts/fuzz.mjs: how long all tests of chance together may take. */
 const minutes = process.env.POPAUTHD_FUZZ_MINUTES
 export const isLong = minutes !== undefined
-const longMs = Number(minutes ?? 0) * 60_000
+/** Milliseconds that a long run may take, 0 in a short one. */
+export const longMs = Number(minutes ?? 0) * 60_000
 
 /** What all chance in the tests comes from. */
 export const SEED = Number(process.env.POPAUTHD_FUZZ_SEED ?? 20_021_122)
