@@ -4,15 +4,33 @@ import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
+import { parserCosts } from './parsers.ts'
 import { scan } from './scan.ts'
 import { table } from './table.ts'
 
-const BENCHES: Readonly<Record<string, (directory: string) => Promise<void>>> = { table, scan, latency, memory }
+const BENCHES: Readonly<Record<string, (directory: string, scale: number) => Promise<void>>> = {
+  table,
+  scan,
+  parsers: parserCosts,
+  latency,
+  memory,
+}
+
+/** `--scale 0.02`: logs of a fiftieth of their size, to see that all works; such figures say little. */
+const SCALE = '--scale'
 
 /** A machine that does this much else for each of its cores gives figures that say little. */
 const NOISY_LOAD = 0.5
 
-async function main(names: readonly string[]): Promise<void> {
+async function main(args: readonly string[]): Promise<void> {
+  const at = args.indexOf(SCALE)
+  const scale = at < 0 ? 1 : Number(args[at + 1])
+  if (!(scale > 0 && scale <= 1)) {
+    console.error(`bench: ${SCALE} wants a number above 0, at most 1`)
+    process.exitCode = 2
+    return
+  }
+  const names = at < 0 ? args : args.toSpliced(at, 2)
   const unknown = names.filter((name) => BENCHES[name] === undefined)
   if (unknown.length > 0) {
     console.error(`bench: no benchmark "${unknown.join('", "')}"; there are ${Object.keys(BENCHES).join(', ')}`)
@@ -21,6 +39,7 @@ async function main(names: readonly string[]): Promise<void> {
   }
   const cores = cpus().length
   console.log(`popauthd benchmarks, ${new Date().toISOString().slice(0, 10)}: ${cores} cores, Node ${process.version}`)
+  if (scale < 1) console.log(`(logs of ${scale} of their size: the figures say little)`)
   const home = mkdtempSync(join(tmpdir(), 'popauthd-bench-'))
   const remove = () => rmSync(home, { recursive: true, force: true })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -30,20 +49,20 @@ async function main(names: readonly string[]): Promise<void> {
     })
   }
   try {
-    await runAll(home, names.length > 0 ? names : Object.keys(BENCHES))
+    await runAll(home, names.length > 0 ? names : Object.keys(BENCHES), scale)
   } finally {
     remove()
   }
 }
 
-async function runAll(home: string, names: readonly string[]): Promise<void> {
+async function runAll(home: string, names: readonly string[], scale: number): Promise<void> {
   for (const name of names) {
     const load = loadavg()[0] as number
     if (load > NOISY_LOAD * cpus().length)
       console.log(`\n(the machine is busy, load ${load.toFixed(1)}: look at the ratios only)`)
     const directory = join(home, name)
     mkdirSync(directory)
-    await BENCHES[name]?.(directory)
+    await BENCHES[name]?.(directory, scale)
     rmSync(directory, { recursive: true })
   }
 }

@@ -76,3 +76,11 @@ export const count = (value: number): string => value.toLocaleString('en-US')
 
 /** `3.14159` as `3.1`; three significant digits, never an exponent. */
 export const ratio = (value: number): string => `${value >= 100 ? count(Math.round(value)) : value.toPrecision(3)}`
+
+/** `500 MB`. */
+export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
+
+/** @throws {Error} where the numbers differ */
+export function expectCount(found: number, wanted: number, what: string): void {
+  if (found !== wanted) throw new Error(`found ${found} ${what} where there are ${wanted}`)
+}
