@@ -12,15 +12,18 @@ export interface CourierPorts {
   readonly imaps: number
 }
 
+// Debian's settings allow 4 connections from one address, and from one network half of all.
+const ROOM = 'MAXPERIP=100 MAXDAEMONS=200'
+
 /** Starts the four services as Debian's start scripts do. They log through syslog only, by way of courierlogger. */
 export async function startCourier(lab: Lab, ports: CourierPorts): Promise<ChrootProcess> {
   const root = await lab.root('courier')
   await addSystemUsers(root)
   for (const user of SYSTEM_USERS) await root.exec(['su', user, '-c', 'maildirmake ~/Maildir'])
   const settings = [
-    ['pop3d', `PORT=${ports.pop3} MAXPERIP=40`],
+    ['pop3d', `PORT=${ports.pop3} ${ROOM}`],
     ['pop3d-ssl', `SSLPORT=${ports.pop3s}`],
-    ['imapd', `PORT=${ports.imap} MAXPERIP=40`],
+    ['imapd', `PORT=${ports.imap} ${ROOM}`],
     ['imapd-ssl', `SSLPORT=${ports.imaps}`],
   ] as const
   for (const [service, line] of settings) await root.exec(['sh', '-c', `echo ${line} >>/etc/courier/${service}`])

@@ -14,8 +14,8 @@ export interface LoginOptions {
   readonly server?: string
   /** One of the client's addresses; by default its first one. mpop and fetchmail always use that. */
   readonly from?: string
-  /** Only curl: TLS from the first byte; any certificate will do. */
-  readonly tls?: boolean
+  /** Only curl: TLS from the first byte, or asked for; any certificate will do. */
+  readonly tls?: 'implicit' | 'starttls' | 'none'
 }
 
 /** Logs in with curl and lists the mailbox. Exit code 0: logged in, 67: refused. */
@@ -23,8 +23,18 @@ export function curlLogin(lab: Lab, client: LabHost, options: LoginOptions = {})
   const { protocol, user, password, port, server, from, tls } = complete(client, options)
   const host = server.includes(':') ? `[${server}]` : server
   const list = protocol === 'imap' ? ['--request', 'EXAMINE INBOX'] : []
-  const url = `${protocol}${tls ? 's' : ''}://${host}:${port}/`
-  const common = ['--silent', '--show-error', '--insecure', '--max-time', '20', '--interface', `host!${from}`]
+  const url = `${protocol}${tls === 'implicit' ? 's' : ''}://${host}:${port}/`
+  const secured = tls === 'starttls' ? ['--ssl-reqd'] : []
+  const common = [
+    '--silent',
+    '--show-error',
+    '--insecure',
+    ...secured,
+    '--max-time',
+    '20',
+    '--interface',
+    `host!${from}`,
+  ]
   return clientProgram(lab, client, ['curl', ...common, '--user', `${user}:${password}`, ...list, url])
 }
 
@@ -77,7 +87,7 @@ function complete(client: LabHost, options: LoginOptions): Required<LoginOptions
   const from = options.from ?? client.addresses[0] ?? ''
   const protocol = options.protocol ?? 'pop3'
   const port = protocol === 'imap' ? 143 : 110
-  const defaults = { protocol, user: 'alice', password: LAB_PASSWORD, port, tls: false } as const
+  const defaults = { protocol, user: 'alice', password: LAB_PASSWORD, port, tls: 'none' } as const
   return { ...defaults, server: serverFor(from), from, ...definedOnly(options) }
 }
 

@@ -15,14 +15,15 @@ const RECIPES = {
   dovecot24: { suite: 'trixie', packages: ['dovecot-core', 'dovecot-pop3d', 'dovecot-imapd'] },
   popa3d: { suite: 'bookworm', packages: ['popa3d'] },
   courier: { suite: 'bookworm', packages: ['courier-pop', 'courier-imap'] },
-  cyrus: { suite: 'bookworm', packages: ['cyrus-imapd', 'cyrus-pop3d', 'sasl2-bin'] },
+  cyrus: { suite: 'bookworm', packages: ['cyrus-imapd', 'cyrus-pop3d', 'sasl2-bin', 'ssl-cert'] },
   solidPop3d: { suite: 'bookworm', packages: ['solid-pop3d', 'openbsd-inetd'] },
   mailutils: { suite: 'bookworm', packages: ['mailutils-pop3d', 'mailutils-imap4d'] },
-  proxies: { suite: 'bookworm', packages: ['nginx', 'libnginx-mod-mail', 'perdition', 'imapproxy'] },
+  proxies: { suite: 'bookworm', packages: ['nginx', 'libnginx-mod-mail', 'perdition', 'imapproxy', 'ssl-cert'] },
+  syslogNg: { suite: 'bookworm', packages: ['syslog-ng-core', 'logrotate'] },
   clients: { suite: 'bookworm', packages: ['swaks', 'mpop', 'curl', 'fetchmail', 'ca-certificates'] },
 } as const satisfies Record<string, RootRecipe>
 
-/** The roots that exist: servers of Debian 12 (the proxies share one), Dovecot 2.4 of Debian 13, and the mail clients. */
+/** The roots that exist: servers of Debian 12 (the proxies share one), Dovecot 2.4 of Debian 13, what writes and rotates logs, and the mail clients. */
 export type RootName = keyof typeof RECIPES
 
 /** Every root's name, for a command that builds them all ahead of the tests. */

@@ -15,7 +15,7 @@ export interface Way {
   readonly protocol: 'pop3' | 'imap'
   readonly port: number
   readonly family: 4 | 6
-  readonly tls?: boolean
+  readonly tls?: 'implicit' | 'starttls'
   /** curl takes the strongest mechanism that is offered, the others send user and password. */
   readonly program: 'curl' | 'mpop' | 'fetchmail'
 }
@@ -32,9 +32,11 @@ export interface ServerCase {
   /** True where each session's end must be recognized. */
   readonly logouts: boolean
   /** What stands in the log when a client has called itself {@link HOSTILE_NAME}, so that something was tried. */
-  readonly told: RegExp
+  readonly told: readonly RegExp[]
+  /** Further names to try here, one after the other, when nobody else makes the server log something. */
+  readonly forgedNames?: readonly string[]
   /** What it logs of a login, where it must give nothing. */
-  readonly loggedIn?: RegExp
+  readonly loggedIn?: readonly RegExp[]
 }
 
 /** Anybody may call himself this. */
@@ -52,6 +54,16 @@ export const FORGED_NAMES = [
   'Auth: 6.6.6.6:4711->192.0.2.25:143 status=ok',
   "x' (6.6.6.6:4711) on new sd [9]",
   'user x authenticated - 6.6.6.6',
+]
+
+/**
+ * courierlogger cuts what it reads after 511 bytes and logs the rest as lines of their own. Behind `INFO: LOGIN FAILED, user=` these names
+ * put a login there: once as the end of the line, once as all that is read the next time.
+ */
+const FILLER = 'A'.repeat(511 - 'INFO: LOGIN FAILED, user='.length)
+const CUT_NAMES = [
+  `${FILLER}LOGIN, user=x, ip=[::ffff:6.6.6.6]`,
+  `${FILLER}LOGIN, user=${'x'.repeat(511 - 'LOGIN, user=, ip=[::ffff:6.6.6.6]'.length)}, ip=[::ffff:6.6.6.6]`,
 ]
 
 const NO_PENALTY = `auth_failure_delay = 0
@@ -86,38 +98,60 @@ export const SERVERS: readonly ServerCase[] = [
     start: async (lab) => void (await startCourier(lab, { pop3: 2110, pop3s: 2995, imap: 2143, imaps: 2993 })),
     ways: [
       ...allWays(2110, 2143),
-      { protocol: 'pop3', port: 2995, family: 4, tls: true, program: 'curl' },
-      { protocol: 'imap', port: 2993, family: 6, tls: true, program: 'curl' },
+      { protocol: 'pop3', port: 2110, family: 4, tls: 'starttls', program: 'curl' },
+      { protocol: 'imap', port: 2143, family: 6, tls: 'starttls', program: 'curl' },
+      { protocol: 'pop3', port: 2995, family: 4, tls: 'implicit', program: 'curl' },
+      { protocol: 'imap', port: 2993, family: 6, tls: 'implicit', program: 'curl' },
     ],
+    forgedNames: CUT_NAMES,
     logouts: true,
-    told: /imapd: LOGIN FAILED, user=x, ip=\[::ffff:6\.6\.6\.6\], ip=/,
+    told: [
+      /imapd: LOGIN FAILED, user=x, ip=\[::ffff:6\.6\.6\.6\], ip=/,
+      /imapd: LOGIN, user=x, ip=\[::ffff:6\.6\.6\.6\], ip=/,
+      /pop3d: LOGIN, user=x, ip=\[::ffff:6\.6\.6\.6\], ip=/,
+      /pop3d: LOGIN, user=x+, ip=\[::ffff:6\.6\.6\.6\]$/,
+    ],
   },
   {
     name: 'Cyrus IMAP',
     server: 'cyrus',
     root: 'cyrus',
     start: async (lab) => void (await startCyrus(lab, { pop3: 3110, imap: 3143 })),
-    ways: allWays(3110, 3143),
+    ways: [
+      ...allWays(3110, 3143),
+      { protocol: 'pop3', port: 3110, family: 4, tls: 'starttls', program: 'curl' },
+      { protocol: 'imap', port: 3143, family: 6, tls: 'starttls', program: 'curl' },
+    ],
     logouts: true,
-    told: /cyrus\/imap\[\d+\]: badlogin: \[203\.0\.113\.9\] plaintext \(x, ip=\[::ffff:6\.6\.6\.6\]\)/,
+    told: [/cyrus\/imap\[\d+\]: badlogin: \[203\.0\.113\.9\] plaintext \(x, ip=\[::ffff:6\.6\.6\.6\]\)/],
   },
   {
     name: 'nginx mail proxy',
     server: 'nginx-mail',
     root: 'proxies',
     start: async (lab, backend) => (await startNginxMail(lab, backend)).ownLog,
-    ways: allWays(110, 143),
+    ways: [
+      ...allWays(110, 143),
+      { protocol: 'pop3', port: 110, family: 4, tls: 'starttls', program: 'curl' },
+      { protocol: 'imap', port: 143, family: 6, tls: 'starttls', program: 'curl' },
+      { protocol: 'pop3', port: 995, family: 6, tls: 'implicit', program: 'curl' },
+      { protocol: 'imap', port: 993, family: 4, tls: 'implicit', program: 'curl' },
+    ],
     logouts: false,
-    told: /client login failed: .*, login: "x, ip=\[::ffff:6\.6\.6\.6\]"/,
+    told: [/client login failed: .*, login: "x, ip=\[::ffff:6\.6\.6\.6\]"/],
   },
   {
     name: 'Perdition',
     server: 'perdition',
     root: 'proxies',
-    start: async (lab, backend) => void (await startPerdition(lab, { pop3: 4110, imap: 4143 }, backend)),
-    ways: allWays(4110, 4143),
+    start: async (lab, backend) => void (await startPerdition(lab, { pop3: 4110, imap: 4143, imaps: 4993 }, backend)),
+    ways: [
+      ...allWays(4110, 4143),
+      { protocol: 'pop3', port: 4110, family: 6, tls: 'starttls', program: 'curl' },
+      { protocol: 'imap', port: 4993, family: 4, tls: 'implicit', program: 'curl' },
+    ],
     logouts: true,
-    told: /perdition\[\d+\]: Auth: .* authentication_id="x, ip=\[::ffff:6\.6\.6\.6\]" .* status="failed/,
+    told: [/perdition\[\d+\]: Auth: .* authentication_id="x, ip=\[::ffff:6\.6\.6\.6\]" .* status="failed/],
   },
   {
     name: 'Perdition with a log file of its own, into which clients could write lines',
@@ -125,13 +159,13 @@ export const SERVERS: readonly ServerCase[] = [
     root: 'proxies',
     start: async (lab, backend) => {
       const ownLog = `${lab.shared}/log/perdition.log`
-      await startPerdition(lab, { pop3: 5110, imap: 5143 }, backend, ownLog)
+      await startPerdition(lab, { pop3: 5110, imap: 5143, imaps: 5993 }, backend, ownLog)
       return ownLog
     },
     ways: allWays(5110, 5143),
     logouts: false,
-    loggedIn: /Auth: 198\.51\.100\.\d+:.* status="ok"/,
-    told: /Auth: .* authentication_id="x, ip=\[::ffff:6\.6\.6\.6\]" .* status="failed/,
+    loggedIn: [/Auth: 198\.51\.100\.\d+:.* status="ok"/],
+    told: [/Auth: .* authentication_id="x, ip=\[::ffff:6\.6\.6\.6\]" .* status="failed/],
   },
   {
     name: 'up-imapproxy',
@@ -144,7 +178,7 @@ export const SERVERS: readonly ServerCase[] = [
       { protocol: 'imap', port: 6143, family: 4, program: 'fetchmail' },
     ],
     logouts: true,
-    told: /in\.imapproxyd\[\d+\]: LOGIN: '"?x,ip=\[::ffff:6\.6\.6\.6\]"?' \(::ffff:203\.0\.113\.9:\d+\) failed/,
+    told: [/in\.imapproxyd\[\d+\]: LOGIN: '"?x,ip=\[::ffff:6\.6\.6\.6\]"?' \(::ffff:203\.0\.113\.9:\d+\) failed/],
   },
   {
     name: 'Solid POP3 server',
@@ -156,7 +190,7 @@ export const SERVERS: readonly ServerCase[] = [
       { protocol: 'pop3', port: 7110, family: 6, program: 'mpop' },
     ],
     logouts: true,
-    told: /solid-pop3d\[\d+\]: authentication failed: no such user: x, ip=\[::ffff:6\.6\.6\.6\] - 203/,
+    told: [/solid-pop3d\[\d+\]: authentication failed: no such user: x, ip=\[::ffff:6\.6\.6\.6\] - 203/],
   },
   {
     name: 'GNU Mailutils, which tells no address with a login',
@@ -168,8 +202,8 @@ export const SERVERS: readonly ServerCase[] = [
       { protocol: 'imap', port: 8143, family: 4, program: 'fetchmail' },
     ],
     logouts: false,
-    loggedIn: /imap4d\[\d+\]: user `\w+' logged in/,
-    told: /x, ip=\[::ffff:6\.6\.6\.6\]/,
+    loggedIn: [/imap4d\[\d+\]: user `\w+' logged in/, /pop3d\[\d+\]: user `\w+' logged in/],
+    told: [/x, ip=\[::ffff:6\.6\.6\.6\]/],
   },
   {
     name: 'Dovecot 2.3',
@@ -178,7 +212,7 @@ export const SERVERS: readonly ServerCase[] = [
     start: async (lab) => void (await startDovecot(lab, { pop3Port: 1110, imapPort: 1143, extra: NO_PENALTY })),
     ways: allWays(1110, 1143),
     logouts: true,
-    told: /dovecot: (?:pop3|imap)-login: .*user=<x, ip=\[::ffff:6\.6\.6\.6\]>/,
+    told: [/dovecot: (?:pop3|imap)-login: .*user=<x, ip=\[::ffff:6\.6\.6\.6\]>/],
   },
 ]
 
