@@ -16,7 +16,7 @@ export const FIELD = {
 /** Longer lines are left to the grammar, which knows where a server or a syslog daemon cuts. */
 export const LONGEST_COMMON_LINE = 400
 
-/** What a pattern found: the groups of its body from {@link FIRST_FIELD} on, behind {@link HOST}, {@link TAG} and {@link PID}. */
+/** What a pattern found: the groups of its body from 1 on; with a header from {@link FIRST_FIELD} on, behind {@link HOST}, {@link TAG} and {@link PID}. */
 export type CommonMatch = readonly (string | undefined)[]
 export const HOST = 1
 export const TAG = 2
@@ -31,9 +31,13 @@ export interface CommonForm {
 
 const TIME = '(?:[A-Z][a-z]{2} [ \\d]\\d [\\d:]{8}|\\d{4}-\\d\\d-\\d\\dT[\\d:.]{8,15}(?:Z|[+-]\\d\\d:\\d\\d))'
 
-/** The form of a syslog line (RFC 3164 or ISO 8601 time) whose tag and text these patterns match as a whole. */
-export function commonForm(tag: string, body: string, read: CommonForm['read']): CommonForm {
-  const pattern = new RegExp(`^${TIME} (${FIELD.host}) (${tag})(?:\\[(\\d{1,10})\\])?: ${body}$`)
+/**
+ * The form of a syslog line (RFC 3164 or ISO 8601 time) whose tag and text these patterns match as a whole. Host, tag and process id are told
+ * in front of the fields of the body only where `header` says so: each costs a string.
+ */
+export function commonForm(tag: string, body: string, read: CommonForm['read'], header?: 'with header'): CommonForm {
+  const [open, id] = header === undefined ? ['(?:', '\\d{1,10}'] : ['(', '(\\d{1,10})']
+  const pattern = new RegExp(`^${TIME} ${open}${FIELD.host}) ${open}${tag})(?:\\[${id}\\])?: ${body}$`)
   return { pattern, read }
 }
 

@@ -60,6 +60,7 @@ export const courier: Parser = {
     '(?:imap|pop3)d(?:-ssl)?',
     `LOGIN, user=${FIELD.user}, ip=\\[(?:::ffff:)?${FIELD.ipv4}\\], port=\\[\\d{1,5}\\](?:, protocol=(IMAP|POP3))?(, starttls=1|, stls=1)?`,
     readCommon,
+    'with header',
   ),
   parse,
 }

@@ -58,6 +58,7 @@ export const cyrus: Parser = {
     '(?:cyrus/)?(?:imaps?|pop3s?)',
     `login: (?:${FIELD.host} )?\\[${FIELD.ipv4}\\] ${FIELD.user} (?:plaintext|PLAIN|LOGIN|CRAM-MD5|DIGEST-MD5)(\\+TLS)? User logged in(?: SESSIONID=<([A-Za-z0-9._-]{1,100})>)?`,
     readCommon,
+    'with header',
   ),
   parse,
 }

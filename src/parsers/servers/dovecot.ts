@@ -3,7 +3,7 @@
  * the message (the default). Left out: other login services, anonymous logins, clients of local sockets, which have no address.
  */
 import type { LogLine } from '../../core/log-line.ts'
-import { type CommonMatch, commonForm, FIELD, FIRST_FIELD } from '../common-form.ts'
+import { type CommonMatch, commonForm, FIELD } from '../common-form.ts'
 import { Cursor, charSet, charsExcept, HOST_NAME } from '../cursor.ts'
 import { parseLoggedAddress, takeAddress } from '../logged-address.ts'
 import type { ParsedField, ParsedLogin, ParseResult, Parser } from '../parser.ts'
@@ -53,11 +53,11 @@ export const dovecot: Parser = {
 }
 
 function readCommon(match: CommonMatch): ParsedLogin | undefined {
-  const [service, user] = [match[FIRST_FIELD] as Service, match[FIRST_FIELD + 1] as string]
-  const address = parseLoggedAddress(match[FIRST_FIELD + 2] as string)
+  const [service, user] = [match[1] as Service, match[2] as string]
+  const address = parseLoggedAddress(match[3] as string)
   if (address === undefined) return undefined
-  const tls = match[FIRST_FIELD + 3] === ', TLS'
-  const session = match[FIRST_FIELD + 4]
+  const tls = match[4] === ', TLS'
+  const session = match[5]
   return session === undefined ? { user, address, service, tls } : { user, address, service, tls, session }
 }
 

@@ -4,7 +4,7 @@
  * making, statistics without an address (2.2).
  */
 import type { LogLine } from '../../core/log-line.ts'
-import { type CommonMatch, commonForm, FIELD, FIRST_FIELD } from '../common-form.ts'
+import { type CommonMatch, commonForm, FIELD } from '../common-form.ts'
 import { Cursor, charSet, charsExcept, DIGITS, HOST_NAME } from '../cursor.ts'
 import { parseLoggedAddress, takeAddress } from '../logged-address.ts'
 import type { ParsedField, ParsedLogin, ParseResult, Parser } from '../parser.ts'
@@ -36,8 +36,8 @@ export const qpopper: Parser = {
 }
 
 function readCommon(match: CommonMatch): ParsedLogin | undefined {
-  const user = match[FIRST_FIELD] as string
-  const address = parseLoggedAddress(match[FIRST_FIELD + 1] as string)
+  const user = match[1] as string
+  const address = parseLoggedAddress(match[2] as string)
   return address === undefined ? undefined : { user, address, service: 'pop3' }
 }
 

@@ -57,6 +57,7 @@ export const uwImap: Parser = {
     'ipop3d|imapd',
     `Login user=${SHORT_USER} host=(?:${SHORT_HOST} )?\\[(?:::ffff:)?${FIELD.ipv4}\\](?: nmsgs=\\d{1,9}/\\d{1,9})?`,
     readCommon,
+    'with header',
   ),
   parse,
 }
