@@ -119,7 +119,8 @@ export class Events {
   }
 
   source(origin: string, notice: SourceNotice): void {
-    this.#logger[notice.trouble ? 'warn' : 'info']({ source: origin, detail: notice.detail }, `log ${notice.kind}`)
+    const message = notice.kind === 'reports_refused' ? 'login reports refused' : `log ${notice.kind}`
+    this.#logger[notice.trouble ? 'warn' : 'info']({ source: origin, detail: notice.detail }, message)
   }
 
   published(publisher: string, changes: number): void {

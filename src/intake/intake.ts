@@ -115,8 +115,8 @@ export class Intake {
 
   /** False where the intake was stopped before the chunk could be committed. */
   async #take(chunk: SourceChunk, signal: AbortSignal): Promise<boolean> {
-    // The journal dates its entries; and on a busy one the end may never be seen.
-    if (chunk.format === 'journal-json') this.#first = undefined
+    // The journal and reports date their logins; and on a busy one the end may never be seen.
+    if (chunk.format === 'journal-json' || chunk.logins !== undefined) this.#first = undefined
     const logins = this.#scan(chunk)
     if (this.#first !== undefined) return await this.#takeFirst(this.#first, chunk, signal)
     const isDue = this.#parts.clock.now() - this.#writtenAtMs >= IDLE_POSITION_MS
@@ -141,12 +141,14 @@ export class Intake {
     const { origin } = chunk
     const oldestMs = clock.now() - table.policy.windowMs
     const logins: Login[] = []
+    for (const login of chunk.logins ?? []) {
+      this.#recognized(login, origin)
+      logins.push(login)
+    }
     if (chunk.bytes.length === 0) return logins
     scanner.scan(chunk.bytes, chunk, {
       login: (login, { yearInferred }) => {
-        events.login(login)
-        const ended = this.#drift.login(login)
-        if (ended !== undefined) events.driftEnded(origin, ended)
+        this.#recognized(login, origin)
         if (this.#first === undefined) logins.push(login)
         else if (!this.#first.take(login, yearInferred, oldestMs)) events.stale(login)
       },
@@ -154,6 +156,12 @@ export class Intake {
       logout: (logout) => this.#logout(logout),
     })
     return logins
+  }
+
+  #recognized(login: Login, origin: string): void {
+    this.#parts.events.login(login)
+    const ended = this.#drift.login(login)
+    if (ended !== undefined) this.#parts.events.driftEnded(origin, ended)
   }
 
   /** The end of a session is told, and is no reason for a commit. */

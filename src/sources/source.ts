@@ -1,4 +1,5 @@
 /** The contract of everything that log bytes come from. */
+import type { Login } from '../core/login.ts'
 
 /** Where reading resumes: plain JSON that only the source that made it understands. Committed together with what the bytes produced. */
 export type SourcePosition = { readonly [key: string]: string | number | boolean | null }
@@ -12,6 +13,8 @@ export interface SourceChunk {
   readonly format: ChunkFormat
   /** Position behind these bytes. */
   readonly position: SourcePosition
+  /** Logins that came without a line, already checked (a server's own reports); such a chunk holds no bytes. Committed before the next is asked for. */
+  readonly logins?: readonly Login[]
   /** True when nothing more was there to read at that moment. Such a chunk may hold no bytes. */
   readonly caughtUp: boolean
   /** Name for people: the path, or `journal`. */
@@ -22,7 +25,19 @@ export interface SourceChunk {
 
 /** Something that happened to a source and an operator may want to know; `kind` is a fixed word, `detail` a sentence. */
 export interface SourceNotice {
-  readonly kind: 'opened' | 'rotated' | 'truncated' | 'missing' | 'unreadable' | 'line_too_long' | 'restarted'
+  readonly kind:
+    | 'opened'
+    | 'rotated'
+    | 'truncated'
+    | 'missing'
+    | 'unreadable'
+    | 'line_too_long'
+    | 'restarted'
+    | 'refused'
+    | 'dropped'
+    | 'refused'
+    | 'dropped'
+    | 'reports_refused'
   readonly detail: string
   /** A real trouble that an operator must mend, as opposed to ordinary rotation. */
   readonly trouble: boolean
@@ -35,6 +50,8 @@ export interface SourceNotice {
 export interface Source extends AsyncDisposable {
   /** Stable over restarts; the key under which the position is kept, for instance `file:/var/log/mail.log`. */
   readonly id: string
+  /** What it has counted since the start, for `status`; names in snake_case. Absent where there is nothing to count but lines. */
+  readonly counts?: Readonly<Record<string, number>>
   /** @throws {SourceError} before the first chunk where the source can never work (a directory in place of a file, no permission). */
   chunks(from: SourcePosition | undefined, signal: AbortSignal): AsyncIterable<SourceChunk>
 }
