@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { isInstalled } from '../../../test/support/installed.ts'
 import { ManualWaker, SourceDriver } from '../../../test/support/source-driver.ts'
 import { SourceError } from '../../errors.ts'
 import { ManualClock } from '../../lib/clock.ts'
@@ -375,12 +376,18 @@ describe('downtime', () => {
     expect(troubles()).toEqual([])
   })
 
-  it('finds a predecessor that was compressed', async () => {
+  const packers = [
+    { program: 'gzip', options: [] },
+    { program: 'xz', options: [] },
+    { program: 'zstd', options: ['-q', '--rm'] },
+  ].filter(({ program }) => isInstalled(program))
+
+  it.each(packers)('finds a predecessor that $program compressed', async ({ program, options }) => {
     writeFileSync(path, 'one\n')
     const position = await readAndStop()
     appendFileSync(path, 'two\n')
     renameSync(path, `${path}.2`)
-    execFileSync('gzip', [`${path}.2`])
+    execFileSync(program, [...options, `${path}.2`])
     writeFileSync(`${path}.1`, 'three\n')
     writeFileSync(path, 'four\n')
     expect(existsSync(`${path}.2`)).toBe(false)

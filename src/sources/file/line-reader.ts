@@ -1,11 +1,10 @@
 /** Reads one open log file forward as runs of whole lines, and notices when what was read is no longer what the file holds. */
 import { constants, readSync } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
-import { pipeline, Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
 import { SourceError } from '../../errors.ts'
 import { LineBuffer, type LineBufferOptions } from '../line-buffer.ts'
 import { type FileMark, fingerprintLength, fingerprintOf } from './fingerprint.ts'
+import { type Packing, packingOf, unpack } from './packed-file.ts'
 
 /**
  * `lines`: whole lines, valid until the next read; `atEnd` says that nothing more was there.
@@ -26,10 +25,9 @@ export interface OpenFile {
   readonly path: string
   /** The first bytes, at most {@link fingerprintLength} of them. */
   readonly head: Buffer
-  readonly gzip: boolean
+  /** How it is compressed; undefined for plain text. */
+  readonly packing: Packing | undefined
 }
-
-const GZIP_MAGIC = Buffer.from([0x1f, 0x8b, 0x08])
 
 /**
  * Opens a log file for reading without ever blocking on a pipe.
@@ -44,9 +42,9 @@ export async function openLogFile(path: string): Promise<OpenFile> {
       throw new SourceError(`cannot follow ${path}: ${what}`, { mend: 'name the log file itself' })
     }
     const head = await readHead(handle)
-    const gzip = head.subarray(0, 3).equals(GZIP_MAGIC)
+    const packing = packingOf(head)
     const real = await realpath(path).catch(() => path)
-    return { handle, dev: String(stat.dev), ino: String(stat.ino), size: Number(stat.size), path: real, head, gzip }
+    return { handle, dev: String(stat.dev), ino: String(stat.ino), size: Number(stat.size), path: real, head, packing }
   } catch (error) {
     await handle.close()
     throw error
@@ -59,40 +57,7 @@ async function readHead(handle: FileHandle): Promise<Buffer> {
   return bytes.subarray(0, bytesRead)
 }
 
-/** The first bytes of the content of a gzip file; fewer where it is short or damaged. */
-export async function readGzipHead(file: OpenFile): Promise<Buffer> {
-  const parts: Buffer[] = []
-  let length = 0
-  try {
-    for await (const part of gunzip(file.handle)) {
-      parts.push(part)
-      length += part.length
-      if (length >= fingerprintLength) break
-    }
-  } catch {
-    // What could be unpacked is all there is.
-  }
-  return Buffer.concat(parts).subarray(0, fingerprintLength)
-}
-
-async function* gunzip(handle: FileHandle): AsyncGenerator<Buffer> {
-  const output = createGunzip({ chunkSize: 1 << 18 })
-  // Errors reach the reader through `output`.
-  pipeline(Readable.from(packed(handle), { highWaterMark: 1 }), output, () => {})
-  yield* output as AsyncIterable<Buffer>
-}
-
-async function* packed(handle: FileHandle): AsyncGenerator<Buffer> {
-  for (let at = 0; ; ) {
-    const bytes = Buffer.allocUnsafe(1 << 18)
-    const { bytesRead } = await handle.read(bytes, 0, bytes.length, at)
-    if (bytesRead === 0) return
-    at += bytesRead
-    yield bytes.subarray(0, bytesRead)
-  }
-}
-
-/** Follows one open file, plain (which may grow) or gzip'ed (which is final). Owns the handle. */
+/** Follows one open file, plain (which may grow) or compressed (which is final). Owns the handle. */
 export class LineReader {
   readonly path: string
   readonly dev: string
@@ -117,8 +82,8 @@ export class LineReader {
     this.#head = head
     this.#fingerprint = fingerprintOf(head)
     this.#lines = new LineBuffer(offset, options)
-    if (file.gzip) {
-      this.#unpacked = gunzip(file.handle)
+    if (file.packing !== undefined) {
+      this.#unpacked = unpack(file.handle, file.packing)
       this.#toDiscard = offset
     }
   }
@@ -145,7 +110,7 @@ export class LineReader {
     return (await this.#handle.stat()).mtimeMs
   }
 
-  /** The next whole lines. @throws system errors of read(2), or of zlib for a damaged gzip file */
+  /** The next whole lines. @throws system errors of read(2), or of unpacking for a damaged compressed file */
   async read(): Promise<ReadResult> {
     for (;;) {
       const ready = this.#lines.take()

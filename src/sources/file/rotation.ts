@@ -1,8 +1,9 @@
 /** Finds the rotated predecessors of a log file: which of them was being read, and what has to be read after it. Follows logrotate(8) and newsyslog(8). */
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
-import { type FileMark, hasFingerprint } from './fingerprint.ts'
-import { type OpenFile, openLogFile, readGzipHead } from './line-reader.ts'
+import { type FileMark, fingerprintLength, hasFingerprint } from './fingerprint.ts'
+import { type OpenFile, openLogFile } from './line-reader.ts'
+import { readUnpackedHead } from './packed-file.ts'
 
 /** A file that rotation may have made of the followed one. `order`: its number (`.1`), or its date as text (`-20260102`). */
 export interface Generation {
@@ -31,10 +32,11 @@ export interface ReadingPlan {
 }
 
 const COMPRESSED = /\.(gz|Z|bz2|xz|zst|lz4)$/
-const READABLE = /\.gz$|^(?!.*\.(Z|bz2|xz|zst|lz4)$)/
+/** Nothing here unpacks these. */
+const UNREADABLE = /\.(Z|lz4)$/
 const SUFFIX = /^[.\-_]\d[\dT.:_+-]{0,31}$/
 const INDEX = /^[.\-_](\d{1,5})$/
-const MOST_GENERATIONS = 100
+const MOST_GENERATIONS = 1000
 
 /** What rotation appended to `base` to make `name`: a number or a date; undefined where `name` is no rotated `base`. `mail.1.log` counts too. */
 export function rotationOrder(name: string, base: string): number | string | undefined {
@@ -65,10 +67,11 @@ export async function listGenerations(path: string): Promise<Generation[]> {
   for (const place of new Set([path, real])) {
     const base = basename(place)
     const names = await readdir(dirname(place)).catch((): string[] => [])
-    for (const name of names.filter((name) => READABLE.test(name))) {
+    for (const name of names.filter((name) => !UNREADABLE.test(name))) {
       const order = rotationOrder(name, base)
       if (order === undefined) continue
-      if (name.endsWith('.gz') && names.includes(name.slice(0, -3))) continue // being compressed right now
+      const plain = name.replace(COMPRESSED, '')
+      if (plain !== name && names.includes(plain)) continue // being compressed right now
       const generation = await describe(join(dirname(place), name), order)
       if (generation !== undefined && !found.some((other) => isSame(other, generation))) found.push(generation)
     }
@@ -151,7 +154,7 @@ async function fitsFile(generation: Generation, mark: FileMark): Promise<boolean
   const planned = await openGeneration(generation, 0)
   if (planned === undefined || planned === 'moved') return false
   await planned.file.handle.close()
-  return fits(planned.head, planned.file.gzip ? Number.POSITIVE_INFINITY : planned.file.size, mark)
+  return fits(planned.head, planned.file.packing === undefined ? planned.file.size : Number.POSITIVE_INFINITY, mark)
 }
 
 function newerThan(from: Generation, generations: readonly Generation[]): Generation[] {
@@ -169,7 +172,8 @@ async function openGeneration(generation: Generation, offset: number): Promise<P
     await file.handle.close()
     return 'moved'
   }
-  if (file.gzip) return { file, head: await readGzipHead(file), offset }
+  const { handle, packing } = file
+  if (packing !== undefined) return { file, head: await readUnpackedHead(handle, packing, fingerprintLength), offset }
   return { file, head: file.head, offset: Math.min(offset, file.size) }
 }
 
