@@ -1,4 +1,4 @@
-/** The test projects: unit (beside the code), contract, e2e on real servers, and fuzz (the tests of chance, for minutes). */
+/** The test projects: unit (beside the code), contract, e2e on real servers, and two that take minutes: fuzz (the tests of chance) and torture. */
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -20,11 +20,19 @@ export default defineConfig({
           testTimeout: 2 ** 31 - 1,
         },
       },
+      {
+        test: {
+          name: 'torture',
+          include: ['test/torture/**/*.test.ts'],
+          testTimeout: 2 ** 31 - 1,
+          hookTimeout: 900_000,
+        },
+      },
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts', 'test/bad-configs/**/*.test.ts'] } },
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/torture/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 900_000,
           fileParallelism: false,
