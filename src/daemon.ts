@@ -6,6 +6,7 @@ import { defaultNeverNetworks, sameNetworks } from './admission/never.ts'
 import { type AdmissionPolicy, policyOf } from './admission/policy.ts'
 import type { Config, SourceConfig } from './config/config.ts'
 import { changedOptions, type LoadedConfig } from './config/load.ts'
+import { sourceName } from './config/source-names.ts'
 import type { TableChange } from './core/authorization.ts'
 import { StaticEntries } from './core/static-entries.ts'
 import type { DaemonOptions } from './daemon-options.ts'
@@ -23,11 +24,13 @@ import { SendmailAccessPublisher } from './publishers/sendmail-access/sendmail-a
 import { Supervisor } from './publishers/supervisor.ts'
 import type { Responder } from './responders/responder.ts'
 import { SocketmapServer } from './responders/socketmap/socketmap-server.ts'
+import { FifoSource } from './sources/fifo-source.ts'
 import { FileSource } from './sources/file/file-source.ts'
 import { JournalSource } from './sources/journal/journal-source.ts'
 import { discoverLog } from './sources/log-discovery.ts'
 import type { Source, SourceNotice } from './sources/source.ts'
 import { StdinSource } from './sources/stdin-source.ts'
+import { SyslogSource } from './sources/syslog/syslog-source.ts'
 import { AuthorizationTable } from './table/authorization-table.ts'
 import { ExpiryTimer } from './table/expiry-timer.ts'
 
@@ -245,11 +248,13 @@ class Daemon implements AsyncDisposable {
   }
 
   #openSource(config: SourceConfig | 'stdin'): Source {
-    const id = config === 'stdin' ? 'standard input' : config.kind === 'file' ? config.path : 'journal'
+    const id = config === 'stdin' ? 'standard input' : sourceName(config)
     const common = { clock: this.#clock, notice: (notice: SourceNotice) => this.#events.source(id, notice) }
     const backlogMs = this.#config.windowSeconds * 1000
     if (config === 'stdin') return new StdinSource({ ...common, stream: process.stdin })
     if (config.kind === 'journal') return new JournalSource({ ...common, backlogMs })
+    if (config.kind === 'fifo') return new FifoSource({ ...common, ...config })
+    if (config.kind === 'syslog') return new SyslogSource({ ...common, config: config.receiver })
     return new FileSource({ ...common, path: config.path, backlogMs })
   }
 

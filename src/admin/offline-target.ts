@@ -2,6 +2,7 @@
 import { defaultNeverNetworks } from '../admission/never.ts'
 import { type AdmissionPolicy, policyOf } from '../admission/policy.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
+import { sourceId, sourceName } from '../config/source-names.ts'
 import type { ClientAddress } from '../core/client-address.ts'
 import type { Login } from '../core/login.ts'
 import { MapBehindError, PopauthdError, TableError } from '../errors.ts'
@@ -118,10 +119,9 @@ class OpenTable implements OfflineTarget {
 
   /** What a source's position was when the daemon ended. */
   #sourceStatus(source: SourceConfig): Api.SourceStatus {
-    const id = source.kind === 'file' ? `file:${source.path}` : 'journal'
+    const id = sourceId(source)
     const kept = this.#table.position(id) as { readonly source?: Api.SourceStatus['position'] } | undefined
-    const origin = source.kind === 'file' ? source.path : 'journal'
-    return { id, origin, position: kept?.source ?? null, caughtUp: false }
+    return { id, origin: sourceName(source), position: kept?.source ?? null, caughtUp: false }
   }
 
   async #withMaps<T>(answer: T): Promise<T> {

@@ -4,6 +4,7 @@ import type { OwnFormat, OwnFormatFault } from '../core/own-format.ts'
 import { groupId } from './groups.ts'
 import type { OptionPath, Values } from './options.ts'
 import { describe, type Steps, suggestion } from './problem.ts'
+import { sourceName } from './source-names.ts'
 
 /** What the checks ask of the host and the program. */
 export interface CheckContext {
@@ -31,8 +32,8 @@ const warning = (option: OptionPath, text: string, at: Steps = []): Finding => (
 
 /** Runs every check on the values that could be read (a check whose values are missing finds nothing). */
 export function crossCheck(values: Partial<Values>, context: CheckContext): Finding[] {
-  return [servers, ownFormats, groups, modes, distinctPaths, networks, sendmail].flatMap((check) =>
-    check(values, context),
+  return [servers, ownFormats, groups, modes, sourceRights, plainReceivers, distinctPaths, networks, sendmail].flatMap(
+    (check) => check(values, context),
   )
 }
 
@@ -59,8 +60,45 @@ const ownFormats: Check = (values, { formatFaults }) =>
 const groups: Check = (values, { groupFile }) =>
   (['control.group', 'socketmap.group'] as const).flatMap((option) => {
     const name = values[option]
-    if (name === undefined || groupId(name, groupFile) !== undefined) return []
-    return problem(option, `this host has no group ${describe(name)}; create it, or name one that 'getent group' shows`)
+    return name === undefined || groupId(name, groupFile) !== undefined ? [] : problem(option, noGroup(name))
+  })
+
+function noGroup(name: string): string {
+  return `this host has no group ${describe(name)}; create it, or name one that 'getent group' shows`
+}
+
+/** Rights of named pipes and of receivers' sockets: who may write there can open the relay. */
+const sourceRights: Check = (values, { groupFile }) =>
+  (values.sources ?? []).flatMap((source, index) => {
+    const at = source.kind === 'syslog' ? [index, 'syslog'] : [index]
+    const place = source.kind === 'syslog' && source.receiver.transport === 'unix' ? source.receiver : source
+    if (!('mode' in place)) return []
+    const text = `0${place.mode.toString(8).padStart(3, '0')}`
+    const found: Finding[] = []
+    if ((place.mode & 0o600) !== 0o600)
+      found.push(
+        problem('sources', `found "${text}": the owner must be able to read and write; write "0660"`, [...at, 'mode']),
+      )
+    if ((place.mode & 0o007) !== 0)
+      found.push(
+        problem('sources', `found "${text}": everybody on this host could write a login; write "0660" and set group`, [
+          ...at,
+          'mode',
+        ]),
+      )
+    if (place.group !== undefined && groupId(place.group, groupFile) === undefined)
+      found.push(problem('sources', noGroup(place.group), [...at, 'group']))
+    return found
+  })
+
+/** Said at each start: a risk that was taken once is easily forgotten. */
+const plainReceivers: Check = (values) =>
+  (values.sources ?? []).flatMap((source, index) => {
+    if (source.kind !== 'syslog' || (source.receiver.transport !== 'tcp' && source.receiver.transport !== 'udp'))
+      return []
+    const { transport, address, port } = source.receiver
+    const who = `whoever can send ${transport} to ${address} port ${port} can write a login and open the relay`
+    return warning('sources', who, [index, 'syslog', 'trust_unauthenticated'])
   })
 
 const modes: Check = (values) => {
@@ -97,7 +135,7 @@ const distinctPaths: Check = (values) => {
   for (const suffix of ['', '.static', '.info', '.db'])
     take(suffixed(values['sendmail_access.path'], suffix), 'sendmail_access.path', `the access map's access${suffix}`)
   for (const [index, source] of (values.sources ?? []).entries())
-    take(source.kind === 'file' ? source.path : '(journal)', 'sources', `the log of sources[${index}]`, [index])
+    take(sourceName(source), 'sources', `the log of sources[${index}]`, [index])
   return found
 }
 

@@ -2,7 +2,7 @@
 import type { Network } from '../core/client-address.ts'
 import type { OwnFormat } from '../core/own-format.ts'
 
-/** One log file (or journal) to follow. */
+/** One log to follow: a file, the journal, a named pipe, or what comes to a syslog receiver. */
 export type SourceConfig =
   | {
       readonly kind: 'file'
@@ -13,8 +13,32 @@ export type SourceConfig =
       readonly servers: readonly string[]
     }
   | { readonly kind: 'journal'; readonly timezone: string; readonly servers: readonly string[] }
+  | (SocketConfig & { readonly kind: 'fifo'; readonly timezone: string; readonly servers: readonly string[] })
+  | {
+      readonly kind: 'syslog'
+      readonly receiver: SyslogConfig
+      readonly timezone: string
+      readonly servers: readonly string[]
+    }
 
-/** A Unix socket with the rights it gets. `group` undefined: the process's own. */
+/** Where a syslog receiver listens. `tcp` and `udp` are there only where the operator has taken their risk. */
+export type SyslogConfig = { readonly maxConnections: number } & (
+  | ({ readonly transport: 'unix' } & SocketConfig)
+  | {
+      readonly transport: 'tls'
+      readonly address: string
+      readonly port: number
+      /** PEM files: the receiver's certificate and key, and the authorities of the senders' certificates. */
+      readonly certificate: string
+      readonly key: string
+      readonly clientCa: string
+      /** Names that a sender's certificate may have; empty: any. */
+      readonly clientNames: readonly string[]
+    }
+  | { readonly transport: 'tcp' | 'udp'; readonly address: string; readonly port: number }
+)
+
+/** A Unix socket (or named pipe) with the rights it gets. `group` undefined: the process's own. */
 export interface SocketConfig {
   readonly path: string
   /** File mode bits, for instance 0o660. */

@@ -2,8 +2,9 @@
 import { type ClientAddress, parseClientAddress } from '../core/client-address.ts'
 import type { Service } from '../core/login.ts'
 import type { OwnFormat, OwnFormatSample } from '../core/own-format.ts'
-import { isGroup, listOf, type Member, shifted } from './list-shapes.ts'
-import { type Fault, Faults, fault, suggestion } from './problem.ts'
+import { listOf } from './list-of.ts'
+import { type Member, record } from './members.ts'
+import { Faults, fault } from './problem.ts'
 import { hasControlCharacter, type JsonSchema, oneOf, type Shape } from './shapes.ts'
 
 const LONGEST_TEXT = 2000
@@ -197,39 +198,3 @@ function formatOf(read: Readonly<Record<string, unknown>>): OwnFormat {
 
 /** The operator's own formats. */
 export const formats = listOf(format, 'own formats')
-
-/** A mapping with known names. All of its faults are told. `missing`: what to say where a name is not there. */
-function record<T>(
-  members: Readonly<Record<string, Member>>,
-  kind: string,
-  required: readonly string[] = Object.keys(members),
-  missing: Readonly<Record<string, string>> = {},
-): Shape<T> {
-  const names = Object.keys(members)
-  const lacking = (name: string): Fault => ({ at: [], text: missing[name] ?? `has no ${name}; add it` })
-  return {
-    kind,
-    schema: {
-      type: 'object',
-      properties: Object.fromEntries(
-        names.map((name) => [name, { ...members[name]?.shape.schema, description: members[name]?.says }]),
-      ),
-      required,
-      additionalProperties: false,
-    },
-    read(raw) {
-      if (!isGroup(raw)) return fault(raw, kind)
-      const faults = required.filter((name) => !Object.hasOwn(raw, name)).map(lacking)
-      const read: Record<string, unknown> = {}
-      for (const [name, value] of Object.entries(raw)) {
-        const member = Object.hasOwn(members, name) ? members[name] : undefined
-        const part = member?.shape.read(value)
-        if (member === undefined)
-          faults.push({ at: [name], text: `no such option; ${suggestion(name, names, 'there are')}`, ofKey: true })
-        else if (part instanceof Faults) faults.push(...shifted(part, name))
-        else read[name] = part
-      }
-      return faults.length > 0 ? new Faults(faults) : (read as T)
-    },
-  }
-}

@@ -1,35 +1,11 @@
 /** The kinds of lists that options take: networks, commands, servers, and the sources with options of their own. */
 import { type Network, networkOf, parseClientAddress, parseNetwork } from '../core/client-address.ts'
-import type { SourceConfig } from './config.ts'
-import { describe, type Fault, Faults, fault, suggestion } from './problem.ts'
-import { absolutePath, type JsonSchema, type Shape, timezone, truth } from './shapes.ts'
-
-const MOST_ITEMS = 10_000
-
-/** A list; each item by its own shape. All faulty items are told. */
-export function listOf<T>(item: Shape<T>, kind: string, schema: JsonSchema = {}): Shape<readonly T[]> {
-  return {
-    kind,
-    schema: { type: 'array', items: item.schema, ...schema },
-    resolve: (raw, directory) => (Array.isArray(raw) ? raw.map((one) => item.resolve?.(one, directory) ?? one) : raw),
-    read(raw) {
-      if (!Array.isArray(raw)) return fault(raw, `a list (${kind})`, asList(raw))
-      if (raw.length > MOST_ITEMS) return fault(raw, `a list of at most ${MOST_ITEMS}`)
-      const read = raw.map((one) => item.read(one))
-      const faults = read.flatMap((one, index) => (one instanceof Faults ? shifted(one, index) : []))
-      return faults.length > 0 ? new Faults(faults) : (read as T[])
-    },
-  }
-}
-
-function asList(raw: unknown): string | undefined {
-  return typeof raw === 'string' && /^[\w./:-]+$/.test(raw) ? `write [${describe(raw)}]` : undefined
-}
-
-/** The faults of a part, told from the whole that `steps` lead from. */
-export function shifted(faults: Faults, ...steps: (string | number)[]): Fault[] {
-  return faults.list.map((one) => ({ ...one, at: [...steps, ...one.at] }))
-}
+import type { SourceConfig, SyslogConfig } from './config.ts'
+import { listOf } from './list-of.ts'
+import { isGroup, type Member, shifted } from './members.ts'
+import { type Fault, Faults, fault, suggestion } from './problem.ts'
+import { absolutePath, fileMode, groupName, type Shape, timezone, truth } from './shapes.ts'
+import { syslog } from './syslog-shape.ts'
 
 const network: Shape<Network> = {
   kind: 'address or network',
@@ -87,13 +63,6 @@ const serverId: Shape<string> = {
 /** Ids of POP3 and IMAP servers; that they are known is checked by checks.ts. */
 export const serverIds = listOf(serverId, 'server ids', { uniqueItems: true })
 
-/** An option of a source. */
-export interface Member {
-  readonly shape: Shape<unknown>
-  readonly default: string
-  readonly says: string
-}
-
 /** The options of each entry of `sources`. */
 export const sourceMembers = {
   file: { shape: absolutePath, default: '', says: 'The log file to follow.' },
@@ -101,6 +70,26 @@ export const sourceMembers = {
     shape: truth,
     default: 'false',
     says: 'Follow the systemd journal instead of a file, through `journalctl`.',
+  },
+  fifo: {
+    shape: absolutePath,
+    default: '',
+    says: 'The named pipe that a syslog daemon writes to; it is made where it is missing.',
+  },
+  mode: {
+    shape: fileMode,
+    default: '"0600"',
+    says: '`fifo`: rights of a pipe that is made; whoever may write to it can open the relay. Root always may.',
+  },
+  group: {
+    shape: groupName,
+    default: 'null',
+    says: "`fifo`: group of a pipe that is made; null is the daemon's own group.",
+  },
+  syslog: {
+    shape: syslog,
+    default: '',
+    says: 'Receive syslog messages, with the options below; [syslog.md](syslog.md) shows what to write in rsyslog and syslog-ng.',
   },
   timezone: { shape: timezone, default: 'local', says: 'The time zone of lines that name none.' },
   servers: {
@@ -111,6 +100,9 @@ export const sourceMembers = {
 } as const satisfies Record<string, Member>
 
 const MEMBERS = Object.keys(sourceMembers) as (keyof typeof sourceMembers)[]
+/** What a source can be; each entry is one of these. */
+const KINDS = ['file', 'journal', 'fifo', 'syslog'] as const
+const KIND_WORDS = '`file: PATH`, `journal: true`, `fifo: PATH` or `syslog:`'
 
 const source: Shape<SourceConfig> = {
   kind: 'source',
@@ -120,18 +112,20 @@ const source: Shape<SourceConfig> = {
       MEMBERS.map((name) => [name, { ...sourceMembers[name].shape.schema, description: sourceMembers[name].says }]),
     ),
     additionalProperties: false,
-    oneOf: [
-      { required: ['file'], properties: { journal: { const: false } } },
-      { required: ['journal'], properties: { journal: { const: true } }, not: { required: ['file'] } },
-    ],
+    oneOf: KINDS.map((kind) => ({
+      required: [kind],
+      properties: { journal: { const: kind === 'journal' } },
+      not: {
+        anyOf: KINDS.filter((other) => other !== kind && other !== 'journal').map((name) => ({ required: [name] })),
+      },
+    })),
   },
   resolve: (raw, directory) => {
     if (!isGroup(raw) || raw.file === undefined) return raw
     return { ...raw, file: absolutePath.resolve?.(raw.file, directory) }
   },
   read(raw) {
-    if (!isGroup(raw))
-      return fault(raw, '`file: PATH` or `journal: true`', typeof raw === 'string' ? `write file: ${raw}` : undefined)
+    if (!isGroup(raw)) return fault(raw, KIND_WORDS, typeof raw === 'string' ? `write file: ${raw}` : undefined)
     const faults = Object.keys(raw).flatMap((key) => memberFaults(key, raw[key]))
     if (faults.length > 0) return new Faults(faults)
     return sourceOf(raw)
@@ -149,18 +143,25 @@ function sourceOf(raw: Readonly<Record<string, unknown>>): SourceConfig | Faults
   const value = <T>(shape: Shape<T>, name: string, otherwise: T) =>
     name in raw ? (shape.read(raw[name]) as T) : otherwise
   const common = { timezone: value(timezone, 'timezone', 'local'), servers: value(serverIds, 'servers', []) }
-  const journal = value(truth, 'journal', false)
-  if ('file' in raw && journal)
-    return new Faults([{ at: ['journal'], text: 'a source is a file or the journal, not both; make two entries' }])
-  if (journal) return { kind: 'journal', ...common }
-  if ('file' in raw) return { kind: 'file', path: value(absolutePath, 'file', ''), ...common }
-  return new Faults([{ at: [], text: 'names no log; add `file: PATH` or `journal: true`' }])
+  const given = KINDS.filter((kind) => (kind === 'journal' ? value(truth, kind, false) : kind in raw))
+  const [kind, second] = given
+  if (kind === undefined) return new Faults([{ at: [], text: `names no log; add ${KIND_WORDS}` }])
+  if (second !== undefined)
+    return new Faults([{ at: [second], text: `a source is one of ${KINDS.join(', ')}; make ${given.length} entries` }])
+  const foreign = kind === 'fifo' ? [] : ['mode', 'group'].filter((name) => name in raw)
+  if (foreign.length > 0) return new Faults(foreign.map((name) => foreignRights(name, kind)))
+  if (kind === 'journal') return { kind, ...common }
+  if (kind === 'syslog') return { kind, ...common, receiver: syslog.read(raw.syslog) as SyslogConfig }
+  const path = value(absolutePath, kind, '')
+  if (kind === 'file') return { kind, path, ...common }
+  const rights = { mode: value(fileMode, 'mode', 0o600), group: value(groupName, 'group', undefined) }
+  return { kind, path, ...rights, ...common }
 }
 
-/** True for a mapping. */
-export function isGroup(raw: unknown): raw is Readonly<Record<string, unknown>> {
-  return typeof raw === 'object' && raw !== null && !Array.isArray(raw)
+function foreignRights(name: string, kind: string): Fault {
+  const mend = kind === 'syslog' ? `indent it below syslog` : 'take it out'
+  return { at: [name], text: `only a fifo has this option here; ${mend}`, ofKey: true }
 }
 
 /** The logs to follow. */
-export const sources = listOf(source, 'entries `file: PATH` or `journal: true`')
+export const sources = listOf(source, `entries ${KIND_WORDS}`)

@@ -1,5 +1,5 @@
 /** Raw option values by path, each with its origin: flattens the file, the environment and the command line alike. */
-import { isGroup } from './list-shapes.ts'
+import { isGroup } from './members.ts'
 import { groupNames, type OptionPath, optionPaths, options } from './options.ts'
 import { describe, nearest, type Problem, pathText, type Steps, suggestion } from './problem.ts'
 

@@ -2,8 +2,10 @@
 import { environmentName } from './environment.ts'
 import { defaultText } from './example-file.ts'
 import { formatMembers } from './format-shapes.ts'
-import { type Member, sourceMembers } from './list-shapes.ts'
+import { sourceMembers } from './list-shapes.ts'
+import type { Member } from './members.ts'
 import { groupOf, groups, type OptionPath, optionPaths, options } from './options.ts'
+import { syslogMembers } from './syslog-shape.ts'
 
 const HEAD = `# Configuration
 
@@ -64,7 +66,7 @@ function table(paths: readonly OptionPath[]): string {
 function sourcesPart(): string {
   return `### Entries of \`sources\`
 
-Each names a \`file\`, or says \`journal: true\`.
+Each is one of \`file\`, \`journal\`, \`fifo\` and \`syslog\`.
 
 ${membersTable(sourceMembers)}
 \`\`\`yaml
@@ -73,6 +75,25 @@ sources:
     timezone: Europe/Berlin
     servers: [dovecot]
   - journal: true
+\`\`\`
+
+#### Options below \`syslog\`
+
+Each entry is one receiver. What senders write, and what each transport proves, stands in [syslog.md](syslog.md).
+
+${membersTable(syslogMembers)}
+\`\`\`yaml
+sources:
+  - syslog:
+      transport: tls
+      address: 192.0.2.25
+      certificate: /etc/popauthd/mx.pem
+      key: /etc/popauthd/mx.key
+      client_ca: /etc/popauthd/senders-ca.pem
+  - syslog:
+      transport: unix
+      socket: /run/popauthd/syslog.sock
+      group: adm
 \`\`\`
 `
 }
