@@ -2,6 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
+  chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -394,6 +396,32 @@ describe('downtime', () => {
     expect(await follow(position).lines()).toEqual(['two', 'three', 'four'])
   })
 
+  it('reads several rotations of a downtime, all but the last compressed', async () => {
+    writeFileSync(path, 'one\n')
+    const position = await readAndStop()
+    const expected: string[] = []
+    for (let i = 9; i >= 1; i--) {
+      if (i === 9) renameSync(path, `${path}.9`)
+      appendFileSync(`${path}.${i}`, `rotated ${i}\n`)
+      expected.push(`rotated ${i}`)
+      if (i > 1) execFileSync('gzip', [`${path}.${i}`])
+    }
+    writeFileSync(path, 'last\n')
+    expect(await follow(position).lines()).toEqual([...expected, 'last'])
+    expect(troubles()).toEqual([])
+  })
+
+  it('is not fooled by an inode that the next file got from the deleted one', async () => {
+    writeFileSync(path, 'one and more\n')
+    const position = await readAndStop()
+    const head = position as { offset: number; fingerprint: string }
+    appendFileSync(path, 'two\n')
+    copyFileSync(path, `${path}.1`)
+    writeFileSync(path, 'three, which is longer than all that was read\n')
+    expect(head.offset).toBe(13)
+    expect(await follow(position).lines()).toEqual(['two', 'three, which is longer than all that was read'])
+  })
+
   it('resumes inside a compressed predecessor', async () => {
     const lines = Array.from({ length: 3000 }, (_, i) => `line ${i}`)
     writeFileSync(path, 'one\n')
@@ -449,10 +477,125 @@ describe('downtime', () => {
   })
 })
 
+describe('a name that changes with the date', () => {
+  const day = (name: string) => join(directory, `mail-${name}.log`)
+  const pattern = () => join(directory, 'mail-*.log')
+
+  it('goes on in the next file, and still reads late lines of the one before', async () => {
+    writeFileSync(day('20261121'), 'one\n')
+    const driver = follow(undefined, { path: pattern() })
+    expect(await driver.lines()).toEqual(['one'])
+    appendFileSync(day('20261121'), 'two\n')
+    writeFileSync(day('20261122'), 'four\n')
+    appendFileSync(day('20261121'), 'three\n')
+    expect(await driver.lines()).toEqual(['two', 'three', 'four'])
+    appendFileSync(day('20261121'), 'late\n')
+    expect(await driver.lines()).toEqual(['late'])
+    writeFileSync(join(directory, 'mail-error.log'), 'no mail log\n')
+    expect(await driver.lines()).toEqual([])
+    expect(troubles()).toEqual([])
+  })
+
+  it('reads all days of a downtime, compressed ones too', async () => {
+    writeFileSync(day('20261119'), 'one\n')
+    const driver = follow(undefined, { path: pattern() })
+    await driver.read()
+    await driver.stop()
+    appendFileSync(day('20261119'), 'two\n')
+    execFileSync('gzip', [day('20261119')])
+    writeFileSync(day('20261120'), 'three\n')
+    writeFileSync(day('20261121'), 'four\n')
+    const again = follow(driver.position, { path: pattern() })
+    expect(await again.lines()).toEqual(['two', 'three', 'four'])
+    writeFileSync(day('20261122'), 'five\n')
+    expect(await again.lines()).toEqual(['five'])
+    expect(troubles()).toEqual([])
+  })
+
+  it('waits for the first of them, and at a first start reads those of the last window', async () => {
+    const driver = follow(undefined, { path: pattern() })
+    expect((await driver.read()).chunks).toMatchObject([{ text: '', caughtUp: true }])
+    expect(troubles()).toEqual(['missing'])
+    writeFileSync(day('20261119'), 'too old\n')
+    utimesSync(day('20261119'), 1000, 1000)
+    writeFileSync(day('20261120'), 'one\n')
+    writeFileSync(day('20261121'), 'two\n')
+    expect(await driver.lines()).toEqual(['one', 'two'])
+    expect(await follow(undefined, { path: pattern() }).lines()).toEqual(['one', 'two'])
+  })
+})
+
+describe('troubles that pass', () => {
+  it('waits for a directory that comes later', async () => {
+    path = join(directory, 'later', 'mail', 'mail.log')
+    const driver = follow()
+    expect((await driver.read()).chunks).toMatchObject([{ text: '', caughtUp: true }])
+    expect(troubles()).toEqual(['missing'])
+    mkdirSync(join(directory, 'later', 'mail'), { recursive: true })
+    await driver.read()
+    writeFileSync(path, 'one\n')
+    expect(await driver.lines()).toEqual(['one'])
+    rmSync(join(directory, 'later'), { recursive: true })
+    await driver.read()
+    mkdirSync(join(directory, 'later', 'mail'), { recursive: true })
+    writeFileSync(path, 'two\n')
+    expect(await driver.lines()).toEqual(['two'])
+  })
+
+  it('tells of rights that were taken away with the next file, and goes on when they come back', async () => {
+    await asNobody(async () => {
+      writeFileSync(path, 'one\n')
+      const driver = follow()
+      await driver.read()
+      chmodSync(path, 0)
+      expect(await driver.lines()).toEqual([])
+      expect(troubles()).toEqual([])
+      renameSync(path, `${path}.1`)
+      writeFileSync(path, 'two\n', { mode: 0 })
+      expect(await driver.lines()).toEqual([])
+      await driver.read()
+      expect(troubles()).toEqual(['unreadable'])
+      chmodSync(path, 0o600)
+      expect(await driver.lines()).toEqual(['two'])
+      chmodSync(`${path}.1`, 0o600)
+      appendFileSync(`${path}.1`, 'late\n')
+      expect(await driver.lines()).toEqual(['late'])
+    })
+  })
+
+  it('reads the predecessor that became readable again before the new file', async () => {
+    await asNobody(async () => {
+      writeFileSync(path, 'one\n')
+      const position = await readAndStop()
+      appendFileSync(path, 'two\n')
+      renameSync(path, `${path}.1`)
+      writeFileSync(path, 'three\n')
+      chmodSync(directory, 0)
+      await expect(follow(position).read()).rejects.toThrow('permission denied')
+      chmodSync(directory, 0o777)
+      expect(await follow(position).lines()).toEqual(['two', 'three'])
+    })
+  })
+
+  it('says what it misses where only the predecessor may not be read', async () => {
+    await asNobody(async () => {
+      writeFileSync(path, 'one\n')
+      const position = await readAndStop()
+      appendFileSync(path, 'two\n')
+      renameSync(path, `${path}.1`)
+      chmodSync(`${path}.1`, 0)
+      writeFileSync(path, 'three\n')
+      expect(await follow(position).lines()).toEqual(['three'])
+      expect(troubles()).toEqual(['rotated'])
+      expect(notices.find(({ trouble }) => trouble)?.detail).toContain('may be lost')
+    })
+  })
+})
+
 /** Runs `action` as a user who has no rights of their own. As root nothing is forbidden. */
 async function asNobody(action: () => Promise<void>): Promise<void> {
   if (process.getuid?.() !== 0) return action()
-  execFileSync('chmod', ['777', directory])
+  chownSync(directory, 65534, 65534)
   process.seteuid?.(65534)
   try {
     await action()

@@ -9,10 +9,12 @@ import { FileWaker, type Waker } from '../waker.ts'
 import { FileNotices } from './file-notices.ts'
 import { decodePosition, encodePosition, type FileMark } from './fingerprint.ts'
 import { LineReader, type OpenFile, openLogFile } from './line-reader.ts'
+import { currentPath, watchedPath } from './log-name.ts'
 import { type PlannedFile, type PlanRequest, planReading } from './rotation.ts'
 
 /** How a file is followed. */
 export interface FileSourceOptions extends LineBufferOptions {
+  /** A path, or a pattern for a name that changes with the date, see log-name.ts. */
   readonly path: string
   readonly clock: Clock
   readonly notice: (notice: SourceNotice) => void
@@ -101,8 +103,8 @@ class FileFollower {
   /** Opens what has to be read first. */
   async #start(from: SourcePosition | undefined): Promise<void> {
     const { path } = this.#options
-    this.#waker.watch([path])
-    const live = await openLogFile(path).catch(async (error: NodeJS.ErrnoException) => {
+    this.#waker.watch([watchedPath(path)])
+    const live = await this.#openLive().catch(async (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
       throw await unreadableLog(path, error)
     })
@@ -135,10 +137,14 @@ class FileFollower {
     if (live !== undefined) {
       this.#live = this.#reader({ file: live, head: live.head, offset: plan.liveOffset })
       this.#next.push(this.#live)
-      this.#waker.watch([path, live.path])
+      this.#waker.watch([watchedPath(path), live.path])
       if (request.situation === 'resume') this.#notices.opened(plan.liveOffset)
     }
     if (!plan.found && mark !== undefined && request.situation === 'resume') this.#notices.lost(mark)
+  }
+
+  async #openLive(): Promise<OpenFile> {
+    return openLogFile(await currentPath(this.#options.path))
   }
 
   #request(live: OpenFile | undefined): Omit<PlanRequest, 'mark' | 'situation'> {
@@ -202,16 +208,16 @@ class FileFollower {
 
   /** True where the name now belongs to another file, which was put into the queue. */
   async #lookAtPath(): Promise<boolean> {
-    const { path } = this.#options
+    const watched = watchedPath(this.#options.path)
     if (this.#live === undefined || this.#absentSinceMs !== undefined || this.#notices.inTrouble)
-      this.#waker.watch(this.#live === undefined ? [path] : [path, this.#live.path])
+      this.#waker.watch(this.#live === undefined ? [watched] : [watched, this.#live.path])
     try {
-      const found = await stat(path, { bigint: true })
+      const found = await stat(await currentPath(this.#options.path), { bigint: true })
       if (this.#live?.ino === String(found.ino) && this.#live.dev === String(found.dev)) {
         this.#present()
         return false
       }
-      await this.#follow(await openLogFile(path))
+      await this.#follow(await this.#openLive())
       this.#present()
       return true
     } catch (error) {
@@ -225,7 +231,7 @@ class FileFollower {
     const current = this.#current
     if (this.#old === undefined || current === undefined || current !== this.#live) return false
     if (current.mark().fingerprintBytes > 0) return false
-    const live = await openLogFile(this.#options.path).catch(() => undefined)
+    const live = await this.#openLive().catch(() => undefined)
     if (live === undefined) return false
     const request: PlanRequest = { ...this.#request(live), mark: this.#old.mark(), situation: 'held' }
     const { predecessors } = await planReading(request)
@@ -273,7 +279,6 @@ class FileFollower {
 
   /** The live file lost its content: what a copy still has of it is read first, then the file from its beginning. */
   async #truncated(reader: LineReader, how: string): Promise<void> {
-    const { path } = this.#options
     const mark = reader.mark()
     this.#lastMark = mark
     this.#current = this.#next.shift()
@@ -281,7 +286,7 @@ class FileFollower {
     if (reader !== this.#live) return
     this.#live = undefined
     this.#notices.truncated(how)
-    const live = await openLogFile(path).catch(() => undefined)
+    const live = await this.#openLive().catch(() => undefined)
     await this.#queue({ live, mark, situation: 'truncated' })
     this.#current = this.#next.shift()
   }

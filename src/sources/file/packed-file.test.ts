@@ -11,11 +11,11 @@ import { type Packing, packingOf, readUnpackedHead, unpack } from './packed-file
 
 const TEXT = Array.from({ length: 60_000 }, (_, i) => `line ${i} ${(i * 7919) % 1013}\n`).join('')
 /** How the programs are called; those that this system has not are left out, by name. */
-const PACKERS: readonly (readonly [packing: Packing, program: string, ...options: string[]])[] = [
-  ['gzip', 'gzip', '-c'],
-  ['xz', 'xz', '-c'],
-  ['zstd', 'zstd', '-qc'],
-  ['bzip2', 'bzip2', '-c'],
+const PACKERS: readonly { packing: Packing; program: string; option: string }[] = [
+  { packing: 'gzip', program: 'gzip', option: '-c' },
+  { packing: 'xz', program: 'xz', option: '-c' },
+  { packing: 'zstd', program: 'zstd', option: '-qc' },
+  { packing: 'bzip2', program: 'bzip2', option: '-c' },
 ]
 let directory: string
 let handle: FileHandle | undefined
@@ -41,9 +41,9 @@ async function all(parts: AsyncIterable<Buffer>): Promise<string> {
   return text
 }
 
-describe.each(PACKERS)('%s', (packing, program, ...options) => {
+describe.each(PACKERS)('$packing', ({ packing, program, option }) => {
   const installed = isInstalled(program)
-  const pack = () => execFileSync(program, options, { input: TEXT, maxBuffer: 1 << 26 })
+  const pack = () => execFileSync(program, [option], { input: TEXT, maxBuffer: 1 << 26 })
 
   it.skipIf(!installed)(`is known by its first bytes and unpacked (skipped where ${program} is missing)`, async () => {
     const packed = pack()

@@ -3,6 +3,7 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { type FileMark, fingerprintLength, hasFingerprint } from './fingerprint.ts'
 import { type OpenFile, openLogFile } from './line-reader.ts'
+import { COMPRESSED, datedFiles, isPattern } from './log-name.ts'
 import { readUnpackedHead } from './packed-file.ts'
 
 /** A file that rotation may have made of the followed one. `order`: its number (`.1`), or its date as text (`-20260102`). */
@@ -31,7 +32,6 @@ export interface ReadingPlan {
   readonly found: boolean
 }
 
-const COMPRESSED = /\.(gz|Z|bz2|xz|zst|lz4)$/
 /** Nothing here unpacks these. */
 const UNREADABLE = /\.(Z|lz4)$/
 const SUFFIX = /^[.\-_]\d[\dT.:_+-]{0,31}$/
@@ -60,8 +60,9 @@ export function compareGenerations(a: Generation, b: Generation): number {
   return a.mtimeMs - b.mtimeMs
 }
 
-/** The rotated predecessors of `path` that can be read, oldest first. Empty where the directory cannot be listed. */
+/** The rotated predecessors of `path` that can be read, oldest first; of a pattern all its files. Empty where the directory cannot be listed. */
 export async function listGenerations(path: string): Promise<Generation[]> {
+  if (isPattern(path)) return listDated(path)
   const real = await realpath(path).catch(() => path)
   const found: Generation[] = []
   for (const place of new Set([path, real])) {
@@ -77,6 +78,15 @@ export async function listGenerations(path: string): Promise<Generation[]> {
     }
   }
   return found.sort(compareGenerations).slice(-MOST_GENERATIONS)
+}
+
+async function listDated(pattern: string): Promise<Generation[]> {
+  const found: Generation[] = []
+  for (const { path, order } of await datedFiles(pattern)) {
+    const generation = UNREADABLE.test(path) ? undefined : await describe(path, order)
+    if (generation !== undefined) found.push(generation)
+  }
+  return found.slice(-MOST_GENERATIONS)
 }
 
 /** What a plan starts from. */
