@@ -28,6 +28,7 @@ import { FifoSource } from './sources/fifo-source.ts'
 import { FileSource } from './sources/file/file-source.ts'
 import { JournalSource } from './sources/journal/journal-source.ts'
 import { discoverLog } from './sources/log-discovery.ts'
+import { ReportSource } from './sources/reports/report-source.ts'
 import type { Source, SourceNotice } from './sources/source.ts'
 import { StdinSource } from './sources/stdin-source.ts'
 import { SyslogSource } from './sources/syslog/syslog-source.ts'
@@ -254,6 +255,7 @@ class Daemon implements AsyncDisposable {
     if (config === 'stdin') return new StdinSource({ ...common, stream: process.stdin })
     if (config.kind === 'journal') return new JournalSource({ ...common, backlogMs })
     if (config.kind === 'fifo') return new FifoSource({ ...common, ...config })
+    if (config.kind === 'dovecot_reports') return new ReportSource({ ...common, ...config.reports })
     if (config.kind === 'syslog') return new SyslogSource({ ...common, config: config.receiver })
     return new FileSource({ ...common, path: config.path, backlogMs })
   }

@@ -1,10 +1,11 @@
 /** What single options cannot say: how they fit together and with this host. */
 import { addressFromBytes, type Network, networkContains } from '../core/client-address.ts'
 import type { OwnFormat, OwnFormatFault } from '../core/own-format.ts'
+import type { SourceConfig } from './config.ts'
 import { groupId } from './groups.ts'
 import type { OptionPath, Values } from './options.ts'
 import { describe, type Steps, suggestion } from './problem.ts'
-import { sourceName } from './source-names.ts'
+import { reportPlaces, sourceName } from './source-names.ts'
 
 /** What the checks ask of the host and the program. */
 export interface CheckContext {
@@ -32,9 +33,18 @@ const warning = (option: OptionPath, text: string, at: Steps = []): Finding => (
 
 /** Runs every check on the values that could be read (a check whose values are missing finds nothing). */
 export function crossCheck(values: Partial<Values>, context: CheckContext): Finding[] {
-  return [servers, ownFormats, groups, modes, sourceRights, plainReceivers, distinctPaths, networks, sendmail].flatMap(
-    (check) => check(values, context),
-  )
+  return [
+    servers,
+    ownFormats,
+    groups,
+    modes,
+    sourceRights,
+    plainReceivers,
+    clearReports,
+    distinctPaths,
+    networks,
+    sendmail,
+  ].flatMap((check) => check(values, context))
 }
 
 const servers: Check = (values, context) => {
@@ -70,9 +80,9 @@ function noGroup(name: string): string {
 /** Rights of named pipes and of receivers' sockets: who may write there can open the relay. */
 const sourceRights: Check = (values, { groupFile }) =>
   (values.sources ?? []).flatMap((source, index) => {
-    const at = source.kind === 'syslog' ? [index, 'syslog'] : [index]
-    const place = source.kind === 'syslog' && source.receiver.transport === 'unix' ? source.receiver : source
-    if (!('mode' in place)) return []
+    const at = source.kind === 'syslog' || source.kind === 'dovecot_reports' ? [index, source.kind] : [index]
+    const place = placeOf(source)
+    if (place === undefined || !('mode' in place)) return []
     const text = `0${place.mode.toString(8).padStart(3, '0')}`
     const found: Finding[] = []
     if ((place.mode & 0o600) !== 0o600)
@@ -89,6 +99,19 @@ const sourceRights: Check = (values, { groupFile }) =>
     if (place.group !== undefined && groupId(place.group, groupFile) === undefined)
       found.push(problem('sources', noGroup(place.group), [...at, 'group']))
     return found
+  })
+
+function placeOf(source: SourceConfig) {
+  if (source.kind === 'dovecot_reports') return source.reports.socket
+  return source.kind === 'syslog' && source.receiver.transport === 'unix' ? source.receiver : source
+}
+
+const clearReports: Check = (values) =>
+  (values.sources ?? []).flatMap((source, index) => {
+    const host = source.kind === 'dovecot_reports' ? source.reports.http?.host : undefined
+    if (host === undefined || host === '::1' || host.startsWith('127.')) return []
+    const text = `${host} is not loopback: the secret and the users' names cross the network as they are, and whoever reads them can open the relay`
+    return warning('sources', text, [index, 'dovecot_reports', 'listen'])
   })
 
 /** Said at each start: a risk that was taken once is easily forgotten. */
@@ -135,7 +158,8 @@ const distinctPaths: Check = (values) => {
   for (const suffix of ['', '.static', '.info', '.db'])
     take(suffixed(values['sendmail_access.path'], suffix), 'sendmail_access.path', `the access map's access${suffix}`)
   for (const [index, source] of (values.sources ?? []).entries())
-    take(sourceName(source), 'sources', `the log of sources[${index}]`, [index])
+    for (const place of source.kind === 'dovecot_reports' ? reportPlaces(source.reports) : [sourceName(source)])
+      take(place, 'sources', `the log of sources[${index}]`, [index])
   return found
 }
 

@@ -2,7 +2,7 @@
 import type { Network } from '../core/client-address.ts'
 import type { OwnFormat } from '../core/own-format.ts'
 
-/** One log to follow: a file, the journal, a named pipe, or what comes to a syslog receiver. */
+/** Where logins come from: a file, the journal, a named pipe, what comes to a syslog receiver, or Dovecot's own reports. */
 export type SourceConfig =
   | {
       readonly kind: 'file'
@@ -20,6 +20,19 @@ export type SourceConfig =
       readonly timezone: string
       readonly servers: readonly string[]
     }
+  | {
+      readonly kind: 'dovecot_reports'
+      readonly reports: ReportsConfig
+      readonly timezone: string
+      /** Always `dovecot`. */
+      readonly servers: readonly string[]
+    }
+
+/** Where login reports are taken; at least one of the two. */
+export interface ReportsConfig {
+  readonly http: { readonly host: string; readonly port: number; readonly secretFile: string } | undefined
+  readonly socket: SocketConfig | undefined
+}
 
 /** Where a syslog receiver listens. `tcp` and `udp` are there only where the operator has taken their risk. */
 export type SyslogConfig = { readonly maxConnections: number } & (

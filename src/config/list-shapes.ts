@@ -1,9 +1,10 @@
 /** The kinds of lists that options take: networks, commands, servers, and the sources with options of their own. */
 import { type Network, networkOf, parseClientAddress, parseNetwork } from '../core/client-address.ts'
-import type { SourceConfig, SyslogConfig } from './config.ts'
+import type { ReportsConfig, SourceConfig, SyslogConfig } from './config.ts'
 import { listOf } from './list-of.ts'
 import { isGroup, type Member, shifted } from './members.ts'
 import { type Fault, Faults, fault, suggestion } from './problem.ts'
+import { dovecotReports } from './report-shape.ts'
 import { absolutePath, fileMode, groupName, type Shape, timezone, truth } from './shapes.ts'
 import { syslog } from './syslog-shape.ts'
 
@@ -91,6 +92,11 @@ export const sourceMembers = {
     default: '',
     says: 'Receive syslog messages, with the options below; [syslog.md](syslog.md) shows what to write in rsyslog and syslog-ng.',
   },
+  dovecot_reports: {
+    shape: dovecotReports,
+    default: '',
+    says: 'Logins that Dovecot itself reports, with the options below; [dovecot-reports.md](dovecot-reports.md) shows what to write in Dovecot.',
+  },
   timezone: { shape: timezone, default: 'local', says: 'The time zone of lines that name none.' },
   servers: {
     shape: serverIds,
@@ -101,8 +107,8 @@ export const sourceMembers = {
 
 const MEMBERS = Object.keys(sourceMembers) as (keyof typeof sourceMembers)[]
 /** What a source can be; each entry is one of these. */
-const KINDS = ['file', 'journal', 'fifo', 'syslog'] as const
-const KIND_WORDS = '`file: PATH`, `journal: true`, `fifo: PATH` or `syslog:`'
+const KINDS = ['file', 'journal', 'fifo', 'syslog', 'dovecot_reports'] as const
+const KIND_WORDS = '`file: PATH`, `journal: true`, `fifo: PATH`, `syslog:` or `dovecot_reports:`'
 
 const source: Shape<SourceConfig> = {
   kind: 'source',
@@ -148,6 +154,7 @@ function sourceOf(raw: Readonly<Record<string, unknown>>): SourceConfig | Faults
   if (kind === undefined) return new Faults([{ at: [], text: `names no log; add ${KIND_WORDS}` }])
   if (second !== undefined)
     return new Faults([{ at: [second], text: `a source is one of ${KINDS.join(', ')}; make ${given.length} entries` }])
+  if (kind === 'dovecot_reports') return reportsOf(raw)
   const foreign = kind === 'fifo' ? [] : ['mode', 'group'].filter((name) => name in raw)
   if (foreign.length > 0) return new Faults(foreign.map((name) => foreignRights(name, kind)))
   if (kind === 'journal') return { kind, ...common }
@@ -156,6 +163,16 @@ function sourceOf(raw: Readonly<Record<string, unknown>>): SourceConfig | Faults
   if (kind === 'file') return { kind, path, ...common }
   const rights = { mode: value(fileMode, 'mode', 0o600), group: value(groupName, 'group', undefined) }
   return { kind, path, ...rights, ...common }
+}
+
+function reportsOf(raw: Readonly<Record<string, unknown>>): SourceConfig | Faults {
+  const foreign = Object.keys(raw).filter((name) => name !== 'dovecot_reports' && name !== 'journal')
+  if (foreign.length > 0)
+    return new Faults(
+      foreign.map((name) => ({ at: [name], text: 'login reports have no such option; take it out', ofKey: true })),
+    )
+  const reports = dovecotReports.read(raw.dovecot_reports) as ReportsConfig
+  return { kind: 'dovecot_reports', reports, timezone: 'local', servers: ['dovecot'] }
 }
 
 function foreignRights(name: string, kind: string): Fault {

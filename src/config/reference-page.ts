@@ -5,6 +5,7 @@ import { formatMembers } from './format-shapes.ts'
 import { sourceMembers } from './list-shapes.ts'
 import type { Member } from './members.ts'
 import { groupOf, groups, type OptionPath, optionPaths, options } from './options.ts'
+import { reportMembers } from './report-shape.ts'
 import { syslogMembers } from './syslog-shape.ts'
 
 const HEAD = `# Configuration
@@ -66,7 +67,7 @@ function table(paths: readonly OptionPath[]): string {
 function sourcesPart(): string {
   return `### Entries of \`sources\`
 
-Each is one of \`file\`, \`journal\`, \`fifo\` and \`syslog\`.
+Each is one of \`file\`, \`journal\`, \`fifo\`, \`syslog\` and \`dovecot_reports\`.
 
 ${membersTable(sourceMembers)}
 \`\`\`yaml
@@ -94,6 +95,19 @@ sources:
       transport: unix
       socket: /run/popauthd/syslog.sock
       group: adm
+\`\`\`
+
+#### Options below \`dovecot_reports\`
+
+Each entry takes reports by HTTP (\`listen\` and \`secret_file\`), by a Unix socket (\`socket\`), or both. It has no \`timezone\` and no
+\`servers\`. What to write in Dovecot stands in [dovecot-reports.md](dovecot-reports.md).
+
+${membersTable(reportMembers)}
+\`\`\`yaml
+sources:
+  - dovecot_reports:
+      listen: 127.0.0.1:8025
+      secret_file: /etc/popauthd/dovecot-secret
 \`\`\`
 `
 }

@@ -42,6 +42,7 @@ describe('ReportSecret', () => {
     ['two lines', `${SECRET}\n${SECRET}\n`],
     ['blanks', `${SECRET} ${SECRET}\n`],
     ['other characters', `${SECRET}\u00e9\n`],
+    ['what a URL would take apart', `${SECRET}/@x\n`],
     ['too much', `${'x'.repeat(5000)}\n`],
   ])('refuses %s, without telling it', async (_name, text) => {
     write(text)

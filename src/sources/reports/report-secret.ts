@@ -7,7 +7,8 @@ import { reasonOf, SourceError } from '../../errors.ts'
 /** Shorter secrets could be tried out. */
 const SHORTEST = 16
 const LONGEST = 256
-const ALLOWED = /^[A-Za-z0-9._~+/=-]+$/
+/** What needs no escape in a URL (RFC 3986, unreserved), where Dovecot's exporter has it. */
+const ALLOWED = /^[A-Za-z0-9._~-]+$/
 
 /** A secret that never shows: it is kept as a hash. */
 export class ReportSecret {
@@ -26,7 +27,7 @@ export class ReportSecret {
     const secret = text.replace(/\r?\n$/, '')
     if (secret.length < SHORTEST || secret.length > LONGEST || !ALLOWED.test(secret)) {
       throw new SourceError(
-        `${path} holds no secret: one line of ${SHORTEST} to ${LONGEST} letters, digits and ._~+/=- is expected`,
+        `${path} holds no secret: one line of ${SHORTEST} to ${LONGEST} letters, digits and ._~- is expected`,
         { mend: `make one: (umask 027; openssl rand -hex 24 > ${path})` },
       )
     }

@@ -2,21 +2,21 @@
  * Logins that Dovecot itself reports, without a log: over HTTP, over a Unix socket, or both. Nothing can be read again: what is reported while
  * popauthd is down is not told twice. An HTTP report is acknowledged once its login is committed.
  */
+import type { ReportsConfig } from '../../config/config.ts'
+import { reportsId, reportsName } from '../../config/source-names.ts'
 import type { Login } from '../../core/login.ts'
 import { reasonOf } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../source.ts'
 import { readEvent } from './dovecot-report.ts'
 import { MAX_REPORT_BYTES, readBytes, reportApi } from './report-api.ts'
-import { type LineSocket, type Listening, listenHttp, listenLines } from './report-listeners.ts'
+import { type Listening, listenHttp, listenLines } from './report-listeners.ts'
 import { ReportQueue } from './report-queue.ts'
 import { ReportSecret } from './report-secret.ts'
 import { ReportTally } from './report-tally.ts'
 
-/** Where reports are taken; at least one of `http` and `socket`. */
-export interface ReportSourceOptions {
-  readonly http?: { readonly host: string; readonly port: number; readonly secretFile: string } | undefined
-  readonly socket?: LineSocket | undefined
+/** Where reports are taken, and whom the source tells of its troubles. */
+export interface ReportSourceOptions extends ReportsConfig {
   readonly clock: Clock
   readonly notice: (notice: SourceNotice) => void
   /** Logins that may wait (default: 10,000). */
@@ -41,9 +41,8 @@ export class ReportSource implements Source {
 
   constructor(options: ReportSourceOptions) {
     this.#options = options
-    const places = [options.http && placeOf(options.http), options.socket?.path].filter((one) => one !== undefined)
-    this.id = `dovecot_reports:${places.join(',')}`
-    this.#origin = `login reports at ${places.join(' and ')}`
+    this.id = reportsId(options)
+    this.#origin = reportsName(options)
     this.#queue = new ReportQueue(options.mostWaiting)
     this.#tally = new ReportTally(options)
   }
@@ -125,8 +124,4 @@ export class ReportSource implements Source {
     const common = { bytes: NO_BYTES, format: 'lines', position: POSITION, origin: this.#origin, newestMs } as const
     return { ...common, logins, caughtUp: true }
   }
-}
-
-function placeOf({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
