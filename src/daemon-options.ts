@@ -13,6 +13,8 @@ export interface DaemonOptions {
   readonly warnings: readonly string[]
   /** Follow standard input (`--log -`) instead of the configured sources. */
   readonly readStdin: boolean
+  /** Listening sockets that the service manager handed over, by name: `socketmap`. */
+  readonly sockets: ReadonlyMap<string, number>
   /** Called once all sources have been read to their end for the first time, with what is followed. */
   readonly onReady: (following: readonly string[]) => void
 }

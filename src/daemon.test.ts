@@ -59,6 +59,7 @@ function start(): void {
     reload: async () => loaded,
     warnings: [],
     readStdin: false,
+    sockets: new Map(),
     onReady: () => {},
   })
   running.catch(() => {}) // `end` tells it

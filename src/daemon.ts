@@ -176,6 +176,7 @@ class Daemon implements AsyncDisposable {
     if (!socketmap.enabled) return
     const responder = new SocketmapServer({
       ...socketmap,
+      inherited: this.#options.sockets.get('socketmap'),
       clock: this.#clock,
       lookup: (address) => this.#table.lookup(address),
     })

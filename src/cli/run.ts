@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { LoadedConfig } from '../config/load.ts'
 import { UsageError } from '../errors.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
+import { ServiceManager } from '../lib/service-manager.ts'
 import type { Configure } from './commands.ts'
 import type { CliContext } from './context.ts'
 import { hereDirectory, loadConfigFor } from './load-config.ts'
@@ -54,6 +55,8 @@ async function start(context: CliContext, options: RunArguments): Promise<void> 
   const load = () => loadForRun(context, plan)
   const loaded = await load()
   const signal = context.signals.onStop()
+  const manager = new ServiceManager({ env: context.env, pid: process.pid, clock: context.clock })
+  signal.addEventListener('abort', () => manager.stopping(), { once: true })
   const { runDaemon } = await import('../daemon.ts')
   const writing = plan.demoLog === undefined ? undefined : writeDemo(context, plan.demoLog, signal)
   await runDaemon(loaded, {
@@ -62,7 +65,9 @@ async function start(context: CliContext, options: RunArguments): Promise<void> 
     reload: load,
     warnings: loaded.warnings,
     readStdin: plan.readStdin,
+    sockets: manager.sockets,
     onReady: (following) => {
+      manager.ready(`following ${following.join(', ')}`)
       if (context.globals().here) context.stderr.write(whatNext(following, plan.demoLog !== undefined))
     },
   })

@@ -15,15 +15,18 @@ export interface UnixSocketOptions {
   readonly group?: string | undefined
   /** Mode of the socket's directory where it has to be made. */
   readonly directoryMode: number
+  /** A descriptor that listens already, from the service manager: path, mode and group are its own then. */
+  readonly inherited?: number | undefined
 }
 
 /**
  * Makes `server` listen at a Unix socket. A stale socket is removed; one that somebody serves, and a file that is no socket, are left
- * alone. The socket is removed by `server.close()`.
+ * alone. The socket is removed by `server.close()`; an inherited one stays, and who connects meanwhile waits.
  * @throws {SocketError} saying what is in the way and what to do about it.
  */
 export async function listenOnUnixSocket(server: Server, options: UnixSocketOptions): Promise<void> {
-  const { path } = options
+  const { path, inherited } = options
+  if (inherited !== undefined) return await listen(server, { fd: inherited }, `the inherited socket ${inherited}`)
   refuseLongPath(path)
   const gid = options.group === undefined ? undefined : await groupId(options.group)
   await makeDirectory(path, options.directoryMode)
@@ -115,22 +118,29 @@ function probe(path: string): Promise<string> {
   })
 }
 
-function bind(server: Server, path: string): Promise<void> {
+async function bind(server: Server, path: string): Promise<void> {
+  // listen() binds before it returns, so the mask rules the rights that the socket is born with.
+  const mask = process.umask(0o177)
+  try {
+    const mend = 'the directory must be writable for the user popauthd runs as'
+    const listening = listen(server, { path }, path, mend)
+    process.umask(mask)
+    await listening
+  } finally {
+    process.umask(mask)
+  }
+}
+
+function listen(server: Server, where: { path: string } | { fd: number }, name: string, mend?: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
-      const mend = 'the directory must be writable for the user popauthd runs as'
-      reject(new SocketError(`cannot listen on ${path}: ${reasonOf(error)}`, { mend, cause: error }))
+      const more = mend === undefined ? { cause: error } : { mend, cause: error }
+      reject(new SocketError(`cannot listen on ${name}: ${reasonOf(error)}`, more))
     })
-    // listen() binds before it returns, so the mask rules the rights that the socket is born with.
-    const mask = process.umask(0o177)
-    try {
-      server.listen(path, () => {
-        server.removeAllListeners('error')
-        resolve()
-      })
-    } finally {
-      process.umask(mask)
-    }
+    server.listen(where, () => {
+      server.removeAllListeners('error')
+      resolve()
+    })
   })
 }
 

@@ -15,6 +15,8 @@ export interface SocketmapOptions extends SocketConfig {
   readonly clock: Clock
   /** Mode of the socket's directory where it has to be made; 0755 unless told, for sendmail's user must get in. */
   readonly directoryMode?: number
+  /** A descriptor that listens already, in place of a socket of the server's own. */
+  readonly inherited?: number | undefined
 }
 
 /** Half a request, or answers that are not taken, are waited for this long: sendmail's own limit on a read or write. */
@@ -50,8 +52,8 @@ export class SocketmapServer implements Responder {
   }
 
   async start(): Promise<void> {
-    const { path, mode, group, directoryMode = 0o755 } = this.#options
-    await listenOnUnixSocket(this.#server, { path, mode, group, directoryMode })
+    const { path, mode, group, directoryMode = 0o755, inherited } = this.#options
+    await listenOnUnixSocket(this.#server, { path, mode, group, directoryMode, inherited })
     // Errors of a listening socket (too many open files) concern one connection: it is lost, serving goes on.
     this.#server.on('error', () => {})
     this.#sweepLater()

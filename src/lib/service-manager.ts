@@ -1,0 +1,99 @@
+/**
+ * What systemd is told of the daemon, and the sockets that it holds for it: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). Elsewhere all of
+ * this does nothing. Node cannot send datagrams to a Unix socket, so `systemd-notify` does; the unit needs `NotifyAccess=all`.
+ */
+import { execFile } from 'node:child_process'
+import type { Clock } from './clock.ts'
+
+/** First descriptor of those that are handed over. */
+const FIRST_DESCRIPTOR = 3
+const MOST_DESCRIPTORS = 64
+const NOTIFY_TIMEOUT_MS = 5_000
+
+/** Variables of a process, of which some are taken out. */
+export type Environment = Record<string, string | undefined>
+
+/** What a {@link ServiceManager} works with. */
+export interface ServiceManagerParts {
+  readonly env: Environment
+  readonly pid: number
+  readonly clock: Clock
+  /** Sends one message; tests give their own. */
+  readonly send?: (socket: string, assignments: readonly string[]) => void
+}
+
+/** The service manager that started the process, if one did. */
+export class ServiceManager {
+  /** Listening sockets that it handed over, by their names (`FileDescriptorName=`). */
+  readonly sockets: ReadonlyMap<string, number>
+  readonly #socket: string | undefined
+  /** Half the time within which it wants to hear of the process; undefined: it does not. */
+  readonly #watchdogMs: number | undefined
+  readonly #clock: Clock
+  readonly #send: (socket: string, assignments: readonly string[]) => void
+  #cancel = () => {}
+
+  /** Takes its variables out of `env`: no other program that is started gets to see them. */
+  constructor({ env, pid, clock, send = notify }: ServiceManagerParts) {
+    const { NOTIFY_SOCKET: socket, WATCHDOG_USEC, WATCHDOG_PID } = env
+    this.sockets = inheritedSockets(env, pid)
+    this.#socket = socket === undefined || socket === '' ? undefined : socket
+    const isWatched = WATCHDOG_PID === undefined || Number(WATCHDOG_PID) === pid
+    this.#watchdogMs =
+      isWatched && /^[1-9]\d{3,15}$/.test(WATCHDOG_USEC ?? '') ? Number(WATCHDOG_USEC) / 2000 : undefined
+    this.#clock = clock
+    this.#send = send
+    for (const name of VARIABLES) delete env[name]
+  }
+
+  /** The daemon has caught up; from now on the watchdog is fed. `status` is one line for people. */
+  ready(status: string): void {
+    this.#tell(['READY=1', `STATUS=${oneLine(status)}`])
+    this.#feedWatchdog()
+  }
+
+  /** One line for people on what the daemon is doing. */
+  status(text: string): void {
+    this.#tell([`STATUS=${oneLine(text)}`])
+  }
+
+  /** The daemon is about to end. */
+  stopping(): void {
+    this.#cancel()
+    this.#tell(['STOPPING=1', 'STATUS=stopping'])
+  }
+
+  #feedWatchdog(): void {
+    if (this.#watchdogMs === undefined || this.#socket === undefined) return
+    this.#cancel = this.#clock.setTimer(this.#watchdogMs, () => {
+      this.#tell(['WATCHDOG=1'])
+      this.#feedWatchdog()
+    })
+  }
+
+  #tell(assignments: readonly string[]): void {
+    if (this.#socket !== undefined) this.#send(this.#socket, assignments)
+  }
+}
+
+const VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']
+
+function inheritedSockets({ LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Environment, pid: number): Map<string, number> {
+  const count = Number(LISTEN_FDS)
+  if (Number(LISTEN_PID) !== pid || !Number.isInteger(count) || count < 1 || count > MOST_DESCRIPTORS) return new Map()
+  const names = (LISTEN_FDNAMES ?? '').split(':')
+  return new Map(Array.from({ length: count }, (_, i) => [names[i] ?? '', FIRST_DESCRIPTOR + i]))
+}
+
+/** A message is lines: one that holds a line end would tell more than it says. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n\0]+/g, ' ').slice(0, 500)
+}
+
+function notify(socket: string, assignments: readonly string[]): void {
+  const options = {
+    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', NOTIFY_SOCKET: socket },
+    timeout: NOTIFY_TIMEOUT_MS,
+  }
+  execFile('systemd-notify', ['--no-block', ...assignments], options, () => {})
+}
