@@ -88,6 +88,8 @@ export interface SourceStatus {
   readonly trouble?: string
   /** The servers of which it holds anything, those that drift first. Left out where no daemon runs. */
   readonly servers?: readonly ServerFact[]
+  /** What the source itself has counted since the start (a syslog receiver: messages, connections, what it refused), in snake_case. */
+  readonly counts?: Readonly<Record<string, number>>
 }
 
 /** One MTA map that is kept in step. */

@@ -81,9 +81,10 @@ export class DaemonTarget extends TableTarget implements WatchableTarget {
   }
 }
 
-function sourceStatus({ id, origin, position, caughtUp, trouble, servers }: IntakeStatus): SourceStatus {
+function sourceStatus({ id, origin, position, caughtUp, trouble, servers, counts }: IntakeStatus): SourceStatus {
   const base = { id, origin: origin ?? id, position: position ?? null, caughtUp, servers: servers.map(serverFact) }
-  return trouble === undefined ? base : { ...base, trouble }
+  const counted = counts === undefined ? base : { ...base, counts: { ...counts } }
+  return trouble === undefined ? counted : { ...counted, trouble }
 }
 
 function serverFact({

@@ -92,7 +92,16 @@ function tablePairs({ table }: StatusAnswer): Pairs {
 
 function sourceWords(source: SourceStatus): string {
   if (source.trouble !== undefined) return source.trouble
+  const { counts } = source
+  if (counts !== undefined) return countWords(counts)
   return `${source.caughtUp ? 'read to its end' : 'reading'}${positionWords(source.position)}`
+}
+
+/** `12 messages, 1 without time`: what was never seen is left out. */
+function countWords(counts: Readonly<Record<string, number>>): string {
+  const seen = Object.entries(counts).filter(([, count]) => count > 0)
+  if (seen.length === 0) return 'nothing so far'
+  return seen.map(([name, count]) => `${count} ${name.replaceAll('_', ' ')}`).join(', ')
 }
 
 /** Sources have positions of their own making; an offset in bytes is what a person can compare with the file. */

@@ -50,6 +50,8 @@ export interface IntakeStatus {
   readonly trouble: string | undefined
   /** The servers of which it holds anything. */
   readonly servers: readonly ServerCounts[]
+  /** What the source itself has counted, where it does. */
+  readonly counts: Readonly<Record<string, number>> | undefined
 }
 
 /** What is kept in the table for a source: where to read on, what the scanner remembers between two lines, and what was counted. */
@@ -87,6 +89,7 @@ export class Intake {
       position: this.#position,
       trouble: this.#trouble,
       servers: this.#drift.counts,
+      counts: this.#parts.source.counts,
     }
   }
 

@@ -1,14 +1,28 @@
 /** What every source promises: order, whole lines, resuming anywhere, an end without error. */
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
+import { FifoSource } from '../../src/sources/fifo-source.ts'
 import { FileSource } from '../../src/sources/file/file-source.ts'
 import { JournalSource } from '../../src/sources/journal/journal-source.ts'
 import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../../src/sources/source.ts'
 import { StdinSource } from '../../src/sources/stdin-source.ts'
+import { SyslogSource } from '../../src/sources/syslog/syslog-source.ts'
 import { fakeJournalctl, journalEntry } from '../support/fake-journalctl.ts'
 
 /** One kind of source with something to write to it. */
@@ -16,6 +30,7 @@ interface Subject {
   /** A new source over the same log, as after a restart. */
   open(): Source
   write(text: string): void
+  close?(): void
 }
 
 const maxLineBytes = 400
@@ -25,8 +40,15 @@ interface Kind {
   readonly name: string
   /** Why nothing can be resumed, where that is so. */
   readonly onceOnly?: string
+  /** Why there is nothing to catch up with, where that is so. */
+  readonly isLive?: string
+  /** One entry with its line end, where journald's are none; any text otherwise. */
+  readonly entry?: (number: number) => string
   make(directory: string, notice: (notice: SourceNotice) => void): Subject
 }
+
+const journal = (number: number) => journalEntry(number, `Login ${'.'.repeat(number % 70)}`)
+const syslog = (number: number) => `<22>Nov 22 13:35:56 mx test[${number}]: Login ${'.'.repeat(number % 70)}\n`
 
 const kinds: Kind[] = [
   {
@@ -57,12 +79,52 @@ const kinds: Kind[] = [
       return { open, write: (text) => void stream.write(text) }
     },
   },
+  {
+    name: 'fifo',
+    onceOnly: 'a pipe cannot be read again',
+    make(directory, notice) {
+      const path = join(directory, 'log')
+      execFileSync('mkfifo', ['-m', '0600', path])
+      const open = () =>
+        new FifoSource({ path, mode: 0o600, group: undefined, clock, notice, maxLineBytes, chunkBytes: 512 })
+      const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+      return { open, write: (text) => void writeSync(fd, text), close: () => closeSync(fd) }
+    },
+  },
+  {
+    name: 'syslog over a Unix socket',
+    onceOnly: 'a receiver gives what comes, once',
+    isLive: 'what senders have waiting is not known before they send it',
+    entry: syslog,
+    make(directory, notice) {
+      const config = {
+        transport: 'unix',
+        path: join(directory, 'log'),
+        mode: 0o660,
+        group: undefined,
+        maxConnections: 5,
+      } as const
+      const sizes = { maxFrameBytes: maxLineBytes, inboxBytes: 512 }
+      // A sender that keeps what it has until somebody listens.
+      let waiting = ''
+      let sender: Socket | undefined
+      const heard = (one: SourceNotice) => {
+        notice(one)
+        if (one.kind !== 'opened') return
+        sender = connect(config.path).on('error', () => {})
+        sender.write(waiting)
+      }
+      const write = (text: string) => {
+        if (sender === undefined) waiting += text
+        else sender.write(text)
+      }
+      return { open: () => new SyslogSource({ config, clock, notice: heard, ...sizes }), write }
+    },
+  },
 ]
 
-const entries = (from: number, to: number) =>
-  Array.from({ length: to - from }, (_, i) => journalEntry(from + i, `Login ${'.'.repeat((from + i) % 70)}`))
-
-describe.each(kinds)('$name', ({ make, onceOnly }) => {
+describe.each(kinds)('$name', ({ make, onceOnly, isLive, entry = journal }) => {
+  const entries = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => entry(from + i))
   let directory: string
   let subject: Subject
   let notices: SourceNotice[]
@@ -73,7 +135,10 @@ describe.each(kinds)('$name', ({ make, onceOnly }) => {
     subject = make(directory, (notice) => notices.push(notice))
   })
 
-  afterEach(() => rmSync(directory, { recursive: true }))
+  afterEach(() => {
+    subject.close?.()
+    rmSync(directory, { recursive: true })
+  })
 
   /** Reads until `enough` says so; every chunk is copied, as its bytes may be reused. */
   async function read(enough: (text: string, chunk: SourceChunk) => boolean, from?: SourcePosition) {
@@ -97,13 +162,18 @@ describe.each(kinds)('$name', ({ make, onceOnly }) => {
     for (const one of chunks) expect(one.text === '' || one.text.endsWith('\n')).toBe(true)
   })
 
-  it('says when it has read all there is, and not before', async () => {
-    const all = entries(1, 60).join('')
-    subject.write(all)
-    const { text, chunks } = await read((_text, chunk) => chunk.caughtUp)
-    expect(text).toBe(all)
-    expect(chunks.length).toBeGreaterThan(5)
-  })
+  if (isLive === undefined)
+    it('says when it has read all there is, and not before', async () => {
+      const all = entries(1, 60).join('')
+      subject.write(all)
+      const { text, chunks } = await read((_text, chunk) => chunk.caughtUp)
+      expect(text).toBe(all)
+      expect(chunks.length).toBeGreaterThan(5)
+    })
+  else
+    it(`says at once that it has read all there is: ${isLive}`, async () => {
+      expect((await read(() => true)).chunks).toMatchObject([{ text: '', chunk: { caughtUp: true } }])
+    })
 
   it('has plain JSON as its position and a name that stays', async () => {
     subject.write(entries(1, 3).join(''))
@@ -128,8 +198,11 @@ describe.each(kinds)('$name', ({ make, onceOnly }) => {
     })
   else
     it(`starts with what comes now, whatever position it is given: ${onceOnly}`, async () => {
-      subject.write('new\n')
-      expect((await read((text) => text !== '', { v: 1, bytes: 999 })).text).toBe('new\n')
+      const [text = ''] = entries(1, 2)
+      const reading = read((got) => got !== '', { v: 1, bytes: 999 })
+      await new Promise((resolve) => setImmediate(resolve))
+      subject.write(text)
+      expect((await reading).text).toBe(text)
     })
 
   it('skips a line that is too long and tells of it', async () => {

@@ -182,7 +182,7 @@ export class StreamReceiver implements Receiver {
       const idleMs = this.open >= config.maxConnections ? IDLE_WHEN_FULL_MS : IDLE_MS
       for (const { socket, decoder, sender, waitingSinceMs } of this.#connections.keys()) {
         const ageMs = waitingSinceMs === undefined ? 0 : clock.now() - waitingSinceMs
-        if (ageMs < (decoder.partial ? STALL_MS : idleMs)) continue
+        if (socket.destroyed || ageMs < (decoder.partial ? STALL_MS : idleMs)) continue
         const why = decoder.partial ? 'a message was begun and not ended' : 'nothing came for too long'
         mailroom.trouble('connections_timed_out', `closed a connection from ${sender}: ${why}`)
         socket.destroy()
