@@ -18,7 +18,7 @@ const SLOT_BYTES = TABLE_BYTES + SEGMENT_BYTES + LONGEST_OVERLAP_BYTES + 128
 /** Segments that the second thread may be ahead. */
 const SLOTS_AHEAD = 8
 /** How often a thread looks for the other before it sleeps. */
-const LOOKS = 5000
+const LOOKS = 500
 /** Slots of the first thread: for segments that it searches while it waits for the second, and one for what that could not read. */
 const OWN_SLOTS = [0, 1, 2, 3] as const
 const SPARE_SLOT = OWN_SLOTS.length
@@ -143,7 +143,7 @@ class Searcher {
   }
 }
 
-/** Looks some ten microseconds long for a change before it sleeps: to be woken takes longer than most segments do. */
+/** Looks some microseconds long for a change before it sleeps: to be woken takes longer than most segments do. */
 function waitWhile(control: Int32Array, at: number, state: number): void {
   for (let look = 0; look < LOOKS; look++) if (Atomics.load(control, at) !== state) return
   Atomics.wait(control, at, state)

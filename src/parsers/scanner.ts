@@ -37,7 +37,8 @@ export class LoginScanner {
   readonly #takers: readonly (readonly Parser[])[]
   readonly #clock: LineClock
   readonly #sessions = new SessionLines()
-  readonly #lineEnds = new LineEnds()
+  /** Only where a server's lines must be told from those that its clients made it write. */
+  readonly #lineEnds: LineEnds | undefined
   readonly #partialLines = new PartialLines()
   readonly #maxLineBytes: number
   readonly #isShortcutAllowed: boolean
@@ -54,6 +55,7 @@ export class LoginScanner {
   constructor(options: LoginScannerOptions) {
     const { parsers, timezone, year, maxLineBytes = LONGEST_LINE_BYTES } = options
     this.#parsers = parsers
+    this.#lineEnds = parsers.some(({ crlf }) => crlf === true) ? new LineEnds() : undefined
     const takers = takersByLiteral(parsers, options.logouts === true)
     this.search = new LineSearch([...takers.keys()])
     this.#takers = [...takers.values()]
@@ -72,7 +74,7 @@ export class LoginScanner {
 
   /** The same for a chunk that is searched otherwise than by its own {@link search}: `tell` tells of the lines. Returns what it returns. */
   scanFound<T>(chunk: Buffer, info: ScanInfo, on: ScanHandler, tell: (found: OnFound) => T): T {
-    this.#lineEnds.enter(chunk)
+    this.#lineEnds?.enter(chunk)
     this.#partialLines.enter(chunk)
     const result = tell((start, end, string, linesBefore) => {
       if (start !== this.#lineStart) {
@@ -90,7 +92,7 @@ export class LoginScanner {
       this.#tryLine(this.#line, this.#takers[string] ?? [], info.newestMs, on)
     })
     this.#endLine(on)
-    this.#lineEnds.leave()
+    this.#lineEnds?.leave()
     this.#partialLines.leave()
     return result
   }
@@ -182,7 +184,7 @@ export class LoginScanner {
     if (this.#partialLines.isRest(opened.line, opened.offset)) {
       return rejectedLine(opened, parser, 'it is the rest of a line that the container runtime parted', 0)
     }
-    if (parser.crlf === true && !this.#lineEnds.isWhole(opened.offset)) {
+    if (parser.crlf === true && this.#lineEnds?.isWhole(opened.offset) !== true) {
       return rejectedLine(opened, parser, 'it stands behind a bare LF, which a client may have sent', 0)
     }
     const { offset, linesBefore } = opened
@@ -252,7 +254,7 @@ export class LoginScanner {
   /** What a restart between two lines of a login must not lose; bounded. */
   snapshot(): ScannerState {
     const lastMs = this.#clock.lastMs ?? null
-    const lineEnds = this.#lineEnds.snapshot()
+    const lineEnds = this.#lineEnds?.snapshot()
     const sessions = this.#sessions.snapshot(lastMs ?? 0)
     return lineEnds === undefined ? { lastMs, ...sessions } : { lastMs, ...sessions, lineEnds }
   }
@@ -262,7 +264,7 @@ export class LoginScanner {
     const stored = (typeof state === 'object' && state !== null ? state : {}) as Partial<ScannerState>
     this.#clock.lastMs = Number.isSafeInteger(stored.lastMs) ? (stored.lastMs as number) : undefined
     this.#sessions.restore(stored)
-    this.#lineEnds.restore(stored.lineEnds)
+    this.#lineEnds?.restore(stored.lineEnds)
   }
 }
 
