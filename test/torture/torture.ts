@@ -148,17 +148,21 @@ async function judged(popauthd: Popauthd, lanes: readonly Lane[]): Promise<strin
     await waitFor('the table', isRight, { timeoutMs: 5000, everyMs: 500 }).catch(() => {})
     return found.map((one) => `${what}: ${one}`)
   }
+  const start = async () => {
+    await popauthd.start({ ready: false })
+    await popauthd.event('ready', {}, { timeoutMs: 300_000, everyMs: 200 })
+  }
   const found: string[] = []
-  await popauthd.start()
+  await start()
   found.push(...(await problems('at the end', {})))
   await popauthd.kill()
-  await popauthd.start()
+  await start()
   found.push(...(await problems('after a restart', {})))
   const closed = new Set(lanes.map(({ ledger }) => ledger.logins[0]?.address ?? ''))
   for (const address of closed) await popauthd.ask('block', address)
   await popauthd.stop()
   await rm(join(popauthd.stateDirectory, 'table.mdb'))
-  await popauthd.start()
+  await start()
   found.push(...(await problems('made again of the logs', { fromLogs: true, closed })))
   await popauthd.stop()
   return found

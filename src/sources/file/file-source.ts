@@ -10,6 +10,7 @@ import { FileNotices } from './file-notices.ts'
 import { decodePosition, encodePosition, type FileMark } from './fingerprint.ts'
 import { LineReader, type OpenFile, openLogFile } from './line-reader.ts'
 import { currentPath, watchedPath } from './log-name.ts'
+import { passes } from './passing-errors.ts'
 import { type PlannedFile, type PlanRequest, planReading } from './rotation.ts'
 
 /** How a file is followed. */
@@ -71,6 +72,8 @@ class FileFollower {
   /** Where reading stopped when no file is open. */
   #lastMark: FileMark | undefined
   #absentSinceMs: number | undefined
+  /** Since when the current file cannot be read for a reason that may pass. */
+  #failingSinceMs: number | undefined
 
   constructor(options: FileSourceOptions, signal: AbortSignal) {
     const pollMilliseconds = options.pollMilliseconds ?? 1000
@@ -83,15 +86,18 @@ class FileFollower {
 
   async *run(from: SourcePosition | undefined): AsyncGenerator<SourceChunk> {
     try {
-      await this.#start(from)
+      await this.#start(from).catch(async (error: unknown) => {
+        throw await unreadableLog(this.#options.path, error)
+      })
       while (!this.#signal.aborted) {
         const late = this.#old === undefined ? false : yield* this.#readOld(this.#old)
         if (await this.#rotatedWhileEmpty()) continue
         const progressed = this.#current === undefined ? false : yield* this.#readCurrent(this.#current)
         if (late || progressed || this.#signal.aborted) continue
-        if (yield* this.#advance()) continue
+        const mustWait = this.#mustReadAgain()
+        if (!mustWait && (yield* this.#advance())) continue
         if (await this.#lookAtPath()) continue
-        if (!this.#toldCaughtUp) yield this.#nothing(from)
+        if (!this.#toldCaughtUp && !mustWait) yield this.#nothing(from)
         await this.#waker.wait(this.#signal)
       }
     } finally {
@@ -104,9 +110,9 @@ class FileFollower {
   async #start(from: SourcePosition | undefined): Promise<void> {
     const { path } = this.#options
     this.#waker.watch([watchedPath(path)])
-    const live = await this.#openLive().catch(async (error: NodeJS.ErrnoException) => {
+    const live = await this.#openLive().catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
-      throw await unreadableLog(path, error)
+      throw error
     })
     if (live === undefined) this.#notices.missing(`${path} does not exist; waiting for it`)
     const position = decodePosition(from)
@@ -128,11 +134,14 @@ class FileFollower {
     else await first?.file.handle.close()
   }
 
-  /** Plans what comes next and puts it into the queue, the live file last. */
+  /** Plans what comes next and puts it into the queue, the live file last. Where that fails, nothing is queued and `live` is closed. */
   async #queue(request: Pick<PlanRequest, 'live' | 'mark' | 'situation'>): Promise<void> {
     const { path } = this.#options
     const { live, mark } = request
-    const plan = await planReading({ ...this.#request(live), ...request })
+    const plan = await planReading({ ...this.#request(live), ...request }).catch(async (error: unknown) => {
+      await live?.handle.close()
+      throw error
+    })
     this.#next.push(...plan.predecessors.map((planned) => this.#reader(planned)))
     if (live !== undefined) {
       this.#live = this.#reader({ file: live, head: live.head, offset: plan.liveOffset })
@@ -196,6 +205,7 @@ class FileFollower {
     this.#old = this.#current
     this.#oldQuietSinceMs = this.#options.clock.now()
     this.#current = this.#next.shift()
+    this.#failingSinceMs = undefined
     this.#toldCaughtUp = false
     return true
   }
@@ -234,7 +244,7 @@ class FileFollower {
     const live = await this.#openLive().catch(() => undefined)
     if (live === undefined) return false
     const request: PlanRequest = { ...this.#request(live), mark: this.#old.mark(), situation: 'held' }
-    const { predecessors } = await planReading(request)
+    const { predecessors } = await planReading(request).catch(() => ({ predecessors: [] }))
     if (predecessors.length === 0) {
       await live.handle.close()
       return false
@@ -287,8 +297,18 @@ class FileFollower {
     this.#live = undefined
     this.#notices.truncated(how)
     const live = await this.#openLive().catch(() => undefined)
-    await this.#queue({ live, mark, situation: 'truncated' })
-    this.#current = this.#next.shift()
+    try {
+      await this.#queue({ live, mark, situation: 'truncated' })
+      this.#current = this.#next.shift()
+    } catch (error) {
+      this.#notices.unreadable(error) // looked at again by its name
+    }
+  }
+
+  /** True while a file that cannot be read just now is to be tried again before the next one is; a disk that stays broken must not hold the log up. */
+  #mustReadAgain(): boolean {
+    if (this.#failingSinceMs === undefined) return false
+    return this.#options.clock.now() - this.#failingSinceMs < this.#lingerMs
   }
 
   /** Reads once. A predecessor that turns out damaged counts as ended; a live file that cannot be read is told and tried again. */
@@ -298,9 +318,11 @@ class FileFollower {
       const skipped = reader.takeSkippedLines()
       if (skipped > 0) this.#notices.skipped(skipped, this.#options.maxLineBytes ?? 1 << 20, reader.path)
       if (reader === this.#live) this.#notices.readWorks()
+      if (reader === this.#current) this.#failingSinceMs = undefined
       return result
     } catch (error) {
       this.#notices.readFailed(reader.path, error)
+      if (reader === this.#current && passes(error)) this.#failingSinceMs ??= this.#options.clock.now()
       return { kind: 'end' }
     }
   }

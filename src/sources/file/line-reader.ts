@@ -65,7 +65,8 @@ export class LineReader {
   readonly #handle: FileHandle
   readonly #lines: LineBuffer
   readonly #scratch = Buffer.alloc(fingerprintLength)
-  readonly #unpacked: AsyncGenerator<Buffer> | undefined
+  readonly #packing: Packing | undefined
+  #unpacked: AsyncGenerator<Buffer> | undefined
   #unpackedRest: Buffer = Buffer.alloc(0)
   #toDiscard = 0
   #head: Buffer
@@ -82,10 +83,8 @@ export class LineReader {
     this.#head = head
     this.#fingerprint = fingerprintOf(head)
     this.#lines = new LineBuffer(offset, options)
-    if (file.packing !== undefined) {
-      this.#unpacked = unpack(file.handle, file.packing)
-      this.#toDiscard = offset
-    }
+    this.#packing = file.packing
+    this.#toDiscard = offset
   }
 
   /** True if the bytes of the last read were written after the end of the file had been seen once: they are no backlog. */
@@ -118,10 +117,10 @@ export class LineReader {
       this.#fresh = this.#reachedEnd
       const space = this.#lines.space()
       const count = await this.#fill(space)
-      const changed = this.#unpacked === undefined ? await this.#changed(count) : undefined
+      const changed = this.#packing === undefined ? await this.#changed(count) : undefined
       if (changed !== undefined) return { kind: 'changed', how: changed }
       this.#lines.filled(count)
-      const atEnd = this.#unpacked === undefined ? count < space.length : count === 0
+      const atEnd = this.#packing === undefined ? count < space.length : count === 0
       this.#reachedEnd ||= atEnd
       const run = this.#lines.take()
       if (run !== undefined) return this.#run(run, atEnd)
@@ -139,13 +138,19 @@ export class LineReader {
   }
 
   async #fill(space: Buffer): Promise<number> {
-    if (this.#unpacked !== undefined) return this.#fillUnpacked(this.#unpacked, space)
+    if (this.#packing !== undefined) return this.#fillUnpacked(this.#packing, space)
     return (await this.#handle.read(space, 0, space.length, this.#lines.nextOffset)).bytesRead
   }
 
-  async #fillUnpacked(unpacked: AsyncGenerator<Buffer>, space: Buffer): Promise<number> {
+  /** After an error it begins anew, and goes on where it was. */
+  async #fillUnpacked(packing: Packing, space: Buffer): Promise<number> {
     while (this.#unpackedRest.length === 0) {
-      const next = await unpacked.next()
+      this.#unpacked ??= unpack(this.#handle, packing)
+      const next = await this.#unpacked.next().catch((error: unknown) => {
+        this.#unpacked = undefined
+        this.#toDiscard = this.#lines.nextOffset
+        throw error
+      })
       if (next.done === true) return 0
       const discard = Math.min(this.#toDiscard, next.value.length)
       this.#toDiscard -= discard

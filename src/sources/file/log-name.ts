@@ -1,6 +1,6 @@
 /** The name of a followed log: a path, or a pattern for a log whose name changes with the date: in `mail-*.log` the `*` is a date or a number. */
-import { readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { namesIn } from './passing-errors.ts'
 
 /** What compression appends to a name. */
 export const COMPRESSED = /\.(gz|Z|bz2|xz|zst|lz4)$/
@@ -31,10 +31,10 @@ export function watchedPath(path: string): string {
   return prefix === '' ? path : join(dirname(path), prefix)
 }
 
-/** The files that a pattern means, in order, compressed ones too. Empty where the directory cannot be listed. */
+/** The files that a pattern means, in order, compressed ones too. Empty where the directory may not be listed. @throws errors that pass */
 export async function datedFiles(pattern: string): Promise<DatedFile[]> {
   const isMeant = nameTest(basename(pattern))
-  const names = await readdir(dirname(pattern)).catch((): string[] => [])
+  const names = await namesIn(dirname(pattern))
   const found: DatedFile[] = []
   for (const name of names) {
     const plain = name.replace(COMPRESSED, '')

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import type { FileHandle } from 'node:fs/promises'
 import { pipeline, Readable, type Writable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
+import { passes } from './passing-errors.ts'
 
 /** How a file is compressed. */
 export type Packing = 'gzip' | 'xz' | 'zstd' | 'bzip2'
@@ -34,7 +35,7 @@ export function unpack(handle: FileHandle, packing: Packing): AsyncGenerator<Buf
   return packing === 'gzip' ? gunzip(handle) : byProgram(handle, packing)
 }
 
-/** The first `length` bytes of the content; fewer where it is short, damaged or cannot be unpacked here. */
+/** The first `length` bytes of the content; fewer where it is short, damaged or cannot be unpacked here. @throws errors that pass */
 export async function readUnpackedHead(handle: FileHandle, packing: Packing, length: number): Promise<Buffer> {
   const parts: Buffer[] = []
   let count = 0
@@ -44,8 +45,9 @@ export async function readUnpackedHead(handle: FileHandle, packing: Packing, len
       count += part.length
       if (count >= length) break
     }
-  } catch {
-    // What could be unpacked is all there is.
+  } catch (error) {
+    // What could be unpacked is all there is, unless it was not tried at all.
+    if (passes(error)) throw error
   }
   return Buffer.concat(parts).subarray(0, length)
 }
@@ -68,13 +70,17 @@ async function* byProgram(handle: FileHandle, packing: Exclude<Packing, 'gzip'>)
     child.once('error', (cause) => resolve(new Error(`${program} cannot be run; install it`, { cause })))
     child.once('close', (code) => resolve(code === 0 ? undefined : new Error(`${program}: ${complaint.trim()}`)))
   })
-  feed(handle, child.stdin)
+  let unread: unknown
+  feed(handle, child.stdin, (error) => {
+    unread = error
+  })
   try {
     yield* child.stdout as AsyncIterable<Buffer>
     const error = await problem
     if (error !== undefined) throw error
   } catch (error) {
-    throw (await problem) ?? error
+    const ended = await problem
+    throw passes(unread) ? unread : (ended ?? error)
   } finally {
     child.kill('SIGKILL')
     await problem
@@ -82,9 +88,9 @@ async function* byProgram(handle: FileHandle, packing: Exclude<Packing, 'gzip'>)
 }
 
 /** Errors of the target are for who reads from it. */
-function feed(handle: FileHandle, target: Writable): void {
+function feed(handle: FileHandle, target: Writable, failed: (error: unknown) => void = () => {}): void {
   target.on('error', () => {})
-  pipeline(Readable.from(packed(handle), { highWaterMark: 1 }), target, () => {})
+  pipeline(Readable.from(packed(handle), { highWaterMark: 1 }), target, failed)
 }
 
 async function* packed(handle: FileHandle): AsyncGenerator<Buffer> {

@@ -1,10 +1,11 @@
 /** Finds the rotated predecessors of a log file: which of them was being read, and what has to be read after it. Follows logrotate(8) and newsyslog(8). */
-import { readdir, realpath, stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { type FileMark, fingerprintLength, hasFingerprint } from './fingerprint.ts'
 import { type OpenFile, openLogFile } from './line-reader.ts'
 import { COMPRESSED, datedFiles, isPattern } from './log-name.ts'
 import { readUnpackedHead } from './packed-file.ts'
+import { namesIn, passes, unlessItPasses } from './passing-errors.ts'
 
 /** A file that rotation may have made of the followed one. `order`: its number (`.1`), or its date as text (`-20260102`). */
 export interface Generation {
@@ -60,14 +61,17 @@ export function compareGenerations(a: Generation, b: Generation): number {
   return a.mtimeMs - b.mtimeMs
 }
 
-/** The rotated predecessors of `path` that can be read, oldest first; of a pattern all its files. Empty where the directory cannot be listed. */
+/**
+ * The rotated predecessors of `path` that can be read, oldest first; of a pattern all its files. Empty where the directory may not be listed.
+ * @throws system errors that pass ({@link passes}): then nothing is known of the predecessors
+ */
 export async function listGenerations(path: string): Promise<Generation[]> {
   if (isPattern(path)) return listDated(path)
   const real = await realpath(path).catch(() => path)
   const found: Generation[] = []
   for (const place of new Set([path, real])) {
     const base = basename(place)
-    const names = await readdir(dirname(place)).catch((): string[] => [])
+    const names = await namesIn(dirname(place))
     for (const name of names.filter((name) => !UNREADABLE.test(name))) {
       const order = rotationOrder(name, base)
       if (order === undefined) continue
@@ -102,7 +106,10 @@ export interface PlanRequest {
   readonly situation: 'resume' | 'held' | 'truncated'
 }
 
-/** Plans what to read behind a mark: the rest of the file it belongs to, then every newer generation, then the live file. */
+/**
+ * Plans what to read behind a mark: the rest of the file it belongs to, then every newer generation, then the live file.
+ * @throws system errors that pass ({@link passes}): nothing is open then but the live file, and it must be tried again
+ */
 export async function planReading(request: PlanRequest): Promise<ReadingPlan> {
   for (let attempt = 0; ; attempt++) {
     const plan = await tryPlan(request)
@@ -119,10 +126,14 @@ async function tryPlan({ path, live, mark, sinceMs, situation }: PlanRequest): P
   const wanted = from === undefined ? lost(generations, situation, sinceMs) : newerThan(from, generations)
   if (from !== undefined && situation !== 'held') wanted.unshift(from)
   const predecessors: PlannedFile[] = []
+  const closeAll = () => Promise.all(predecessors.map(({ file }) => file.handle.close()))
   for (const one of wanted) {
-    const planned = await openGeneration(one, one === from ? (mark?.offset ?? 0) : 0)
+    const planned = await openGeneration(one, one === from ? (mark?.offset ?? 0) : 0).catch(async (error: unknown) => {
+      await closeAll()
+      throw error
+    })
     if (planned === 'moved') {
-      await Promise.all(predecessors.map(({ file }) => file.handle.close()))
+      await closeAll()
       return undefined
     }
     if (planned !== undefined) predecessors.push(planned)
@@ -174,21 +185,28 @@ function newerThan(from: Generation, generations: readonly Generation[]): Genera
 
 /** `moved` where the name no longer belongs to that file; undefined where it cannot be read. A copy that is shorter than `offset` holds nothing new. */
 async function openGeneration(generation: Generation, offset: number): Promise<PlannedFile | 'moved' | undefined> {
-  const file = await openLogFile(generation.path).catch((error: NodeJS.ErrnoException) =>
-    error.code === 'ENOENT' ? ('moved' as const) : undefined,
-  )
+  const file = await openLogFile(generation.path).catch((error: NodeJS.ErrnoException) => {
+    if (passes(error)) throw error
+    return error.code === 'ENOENT' ? ('moved' as const) : undefined
+  })
   if (file === undefined || file === 'moved') return file
   if (!isSame(file, generation)) {
     await file.handle.close()
     return 'moved'
   }
   const { handle, packing } = file
-  if (packing !== undefined) return { file, head: await readUnpackedHead(handle, packing, fingerprintLength), offset }
+  if (packing !== undefined) {
+    const head = await readUnpackedHead(handle, packing, fingerprintLength).catch(async (error: unknown) => {
+      await handle.close()
+      throw error
+    })
+    return { file, head, offset }
+  }
   return { file, head: file.head, offset: Math.min(offset, file.size) }
 }
 
 async function describe(path: string, order: number | string): Promise<Generation | undefined> {
-  const found = await stat(path, { bigint: true }).catch(() => undefined)
+  const found = await stat(path, { bigint: true }).catch(unlessItPasses(undefined))
   if (found === undefined || !found.isFile()) return undefined
   const mtimeMs = Number(found.mtimeNs) / 1e6
   return { path, dev: String(found.dev), ino: String(found.ino), size: Number(found.size), mtimeMs, order }
