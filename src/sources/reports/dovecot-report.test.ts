@@ -1,5 +1,7 @@
 /** Bodies as Dovecot 2.3.19 and 2.4.1 sent them, and what else may come. */
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { parseClientAddress } from '../../core/client-address.ts'
 import { type ReadReport, readEvent, readPolicyReport } from './dovecot-report.ts'
 
 const NOW = Date.parse('2026-11-22T20:53:43.500Z')
@@ -203,5 +205,63 @@ describe('readEvent', () => {
 
   it('leaves a session out that is no word', () => {
     expect(readEvent(event({ ...fields24, session: 'a b\u0000' }), NOW)).not.toHaveProperty('login.session')
+  })
+})
+
+describe('whatever comes', () => {
+  const value = fc.oneof(
+    fc.constantFrom(
+      'alice',
+      '198.51.100.7',
+      'imap',
+      'pop3',
+      'yes',
+      true,
+      false,
+      'PLAIN',
+      'ANONYMOUS',
+      'auth_request_finished',
+    ),
+    fc.jsonValue(),
+    fc.string({ unit: 'binary' }),
+  )
+  const flat = (names: readonly string[]) =>
+    fc.record(Object.fromEntries(names.map((name) => [name, value])), { requiredKeys: [] })
+  const oneOf = (read: ReadReport) => {
+    if (read.kind !== 'login') return
+    expect(parseClientAddress(read.login.address)).toBe(read.login.address)
+    expect(['pop3', 'imap']).toContain(read.login.service)
+    expect(read.login.user).toMatch(/^[^\u0000-\u001f\u007f-\u009f]{1,255}$/)
+    expect(Number.isSafeInteger(read.login.atMs)).toBe(true)
+  }
+
+  it('nothing throws, and a login is whole', () => {
+    const policies = flat(['login', 'remote', 'protocol', 'success', 'policy_reject', 'mechanism', 'session_id', 'tls'])
+    const events = fc.record({
+      event: value,
+      end_time: value,
+      fields: flat(['user', 'remote_ip', 'service', 'protocol', 'success', 'policy_result', 'mechanism', 'session']),
+    })
+    fc.assert(
+      fc.property(policies, events, (report, exported) => {
+        oneOf(readPolicyReport(JSON.stringify(report), NOW))
+        oneOf(readPolicyReport(policy(report), NOW))
+        oneOf(readEvent(JSON.stringify(exported), NOW))
+        oneOf(readEvent(event({ ...fields24, ...exported.fields }), NOW))
+      }),
+      { seed: 20261122, numRuns: 2000 },
+    )
+  })
+
+  it('a report of a failed login is none with any byte changed', () => {
+    const bytes = Buffer.from(policy({ success: false }))
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.nat(255), (at, byte) => {
+        const changed = Buffer.from(bytes)
+        changed[at] = byte
+        expect(kindOf(readPolicyReport(changed.toString('latin1'), NOW))).not.toBe('login')
+      }),
+      { seed: 20261122, numRuns: 2000 },
+    )
   })
 })

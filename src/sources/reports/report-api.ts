@@ -30,52 +30,65 @@ export interface ReportApiParts {
  * Dovecot heeds none of them but writes a line to its log for all but 200.
  */
 export function reportApi(parts: ReportApiParts): Hono {
-  const { secret, tally, clock } = parts
   const api = new Hono()
+  addGuards(api, parts)
+  api.post('/dovecot/policy', async (c) => {
+    if (c.req.query('command') !== 'report') return c.json(YES)
+    return answer(await take(parts, readPolicyReport, await c.req.arrayBuffer()))
+  })
+  api.post('/dovecot/event', async (c) => answer(await take(parts, readEvent, await c.req.arrayBuffer())))
+  api.notFound(() => answer(404))
+  api.onError(() => {
+    parts.tally.lost('malformed', 'the request broke off')
+    return answer(400)
+  })
+  return api
+}
+
+/** Nothing of a request is looked at before its secret, and not much after. */
+function addGuards(api: Hono, { secret, tally }: ReportApiParts): void {
   api.use(async (c, next) => {
     if (secret.isIn({ authorization: c.req.header('authorization'), apiKey: c.req.header('x-api-key') })) return next()
     tally.lost('unauthorized')
-    c.header('connection', 'close')
-    return c.json({ ...YES, msg: 'not authorized' }, 401)
+    return answer(401)
   })
-  const tooLarge = () => {
+  const onError = () => {
     tally.lost('malformed', `longer than ${MAX_REPORT_BYTES} bytes`)
-    return Response.json({ ...YES, msg: 'too long' }, { status: 413, headers: { connection: 'close' } })
+    return answer(413)
   }
-  api.use(bodyLimit({ maxSize: MAX_REPORT_BYTES, onError: tooLarge }))
-  const taken = async (read: (text: string, receivedMs: number) => ReadReport, body: ArrayBuffer) => {
-    const status = await take(parts, read, new Uint8Array(body))
-    return Response.json(status === 200 ? YES : { ...YES, msg: status === 400 ? 'not a report' : 'not recorded' }, {
-      status,
-    })
-  }
-  api.post('/dovecot/policy', async (c) => {
-    if (c.req.query('command') !== 'report') return c.json(YES)
-    return taken(readPolicyReport, await c.req.arrayBuffer())
-  })
-  api.post('/dovecot/event', async (c) => taken(readEvent, await c.req.arrayBuffer()))
-  api.notFound((c) => c.json({ ...YES, msg: 'no such path' }, 404))
-  api.onError((_error, c) => {
-    // A body that broke off.
-    tally.lost('malformed', 'the request broke off')
-    return c.json({ ...YES, msg: 'not a report' }, 400)
-  })
-  return api
+  api.use(bodyLimit({ maxSize: MAX_REPORT_BYTES, onError }))
+}
 
-  async function take(
-    { queue }: ReportApiParts,
-    read: (text: string, receivedMs: number) => ReadReport,
-    body: Uint8Array,
-  ) {
-    const report = readBytes(body, (text) => read(text, clock.now()))
-    if (report.kind !== 'login') {
-      tally.lost(report.kind, report.reason)
-      return report.kind === 'ignored' ? 200 : 400
-    }
-    const how = await inTime(queue.push(report.login), clock)
-    if (how === 'dropped') tally.lost('dropped')
-    return how === 'recorded' ? 200 : 503
+const MESSAGES = {
+  200: '',
+  400: 'not a report',
+  401: 'not authorized',
+  404: 'no such path',
+  413: 'too long',
+  503: 'not recorded',
+} as const
+
+type Status = keyof typeof MESSAGES
+
+function answer(status: Status): Response {
+  const closes = status === 401 || status === 413
+  return Response.json(
+    { ...YES, msg: MESSAGES[status] },
+    { status, ...(closes && { headers: { connection: 'close' } }) },
+  )
+}
+
+type Reader = (text: string, receivedMs: number) => ReadReport
+
+async function take({ queue, tally, clock }: ReportApiParts, read: Reader, body: ArrayBuffer): Promise<Status> {
+  const report = readBytes(new Uint8Array(body), (text) => read(text, clock.now()))
+  if (report.kind !== 'login') {
+    tally.lost(report.kind, report.reason)
+    return report.kind === 'ignored' ? 200 : 400
   }
+  const how = await inTime(queue.push(report.login), clock)
+  if (how === 'dropped') tally.lost('dropped')
+  return how === 'recorded' ? 200 : 503
 }
 
 /** A report in bytes: what is not UTF-8 is none. */

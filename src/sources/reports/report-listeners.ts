@@ -12,6 +12,8 @@ const MAX_HTTP_CONNECTIONS = 256
 /** Dovecot's stats process keeps one. */
 const MAX_LINE_CONNECTIONS = 16
 const REQUEST_MS = 10_000
+/** How often connections that send too slowly are looked for. */
+const CHECK_MS = 2_000
 /** Longer than Dovecot keeps an idle connection, so that it is never closed under a report. */
 const KEEP_ALIVE_MS = 120_000
 const MAX_HEADER_BYTES = 8192
@@ -35,6 +37,7 @@ export async function listenHttp(
     {
       requestTimeout: REQUEST_MS,
       headersTimeout: REQUEST_MS,
+      connectionsCheckingInterval: CHECK_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
     },

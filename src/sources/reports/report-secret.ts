@@ -28,7 +28,7 @@ export class ReportSecret {
     if (secret.length < SHORTEST || secret.length > LONGEST || !ALLOWED.test(secret)) {
       throw new SourceError(
         `${path} holds no secret: one line of ${SHORTEST} to ${LONGEST} letters, digits and ._~- is expected`,
-        { mend: `make one: (umask 027; openssl rand -hex 24 > ${path})` },
+        { mend: howToMake(path) },
       )
     }
     return new ReportSecret(secret)
@@ -40,6 +40,12 @@ export class ReportSecret {
       (one) => one !== undefined && timingSafeEqual(hashOf(one), this.#hash),
     )
   }
+}
+
+const READABLE = 'make it readable for the user popauthd runs as (root:popauthd, mode 0640)'
+
+function howToMake(path: string): string {
+  return `make one: (umask 027; openssl rand -hex 24 > ${path}), and give it the group of popauthd`
 }
 
 async function readPrivate(path: string): Promise<string> {
@@ -60,7 +66,8 @@ async function readPrivate(path: string): Promise<string> {
     return await file.readFile('latin1')
   } catch (error) {
     if (error instanceof SourceError) throw error
-    throw failed(reasonOf(error), 'make it readable for the user popauthd runs as (root:popauthd, mode 0640)', error)
+    const mend = (error as NodeJS.ErrnoException).code === 'ENOENT' ? howToMake(path) : READABLE
+    throw failed(reasonOf(error), mend, error)
   }
 }
 

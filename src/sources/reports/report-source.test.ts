@@ -48,6 +48,7 @@ const event = (user: string) =>
 class Running implements AsyncDisposable {
   readonly notices: SourceNotice[] = []
   readonly logins: Login[] = []
+  readonly chunks: SourceChunk[] = []
   readonly stop = new AbortController()
   readonly source: ReportSource
   readonly done: Promise<void>
@@ -74,7 +75,9 @@ class Running implements AsyncDisposable {
   }
 
   async #read(chunks: AsyncIterable<SourceChunk>): Promise<void> {
-    for await (const { logins = [], bytes } of chunks) {
+    for await (const chunk of chunks) {
+      const { logins = [], bytes } = chunk
+      this.chunks.push(chunk)
       expect(bytes).toHaveLength(0)
       this.#ready()
       this.logins.push(...logins)
@@ -334,6 +337,29 @@ describe('over the Unix socket', () => {
     await running.until(() => running.users.length === 1)
     expect(running.users).toEqual(['bob'])
     next.destroy()
+  })
+})
+
+describe('its chunks', () => {
+  it('begin with one that says that all was read, and keep a position that resumes nothing', async () => {
+    await using running = await start()
+    await post(running, policy('alice'))
+    expect(running.chunks.map(({ caughtUp, logins }) => [caughtUp, logins?.length])).toEqual([
+      [true, 0],
+      [true, 1],
+    ])
+    for (const { position } of running.chunks) expect(JSON.parse(JSON.stringify(position))).toEqual({ v: 1 })
+  })
+
+  it('come from a source with a name that stays', async () => {
+    const options = {
+      clock: systemClock,
+      notice: () => {},
+      socket: { path: '/run/a.sock', mode: 0o660, group: undefined },
+    }
+    const http = { host: '::1', port: 8025, secretFile }
+    expect(new ReportSource({ ...options, http }).id).toBe('dovecot_reports:[::1]:8025,/run/a.sock')
+    expect(new ReportSource({ ...options, http: undefined }).id).toBe('dovecot_reports:/run/a.sock')
   })
 })
 
