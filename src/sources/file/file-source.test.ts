@@ -438,6 +438,27 @@ describe('downtime', () => {
     expect(before.length).toBeGreaterThan(100)
   })
 
+  it('finds what an empty log got, and lost to a copy, while nobody looked', async () => {
+    writeFileSync(path, '')
+    const position = await readAndStop()
+    writeFileSync(path, 'one\n')
+    copyFileSync(path, `${path}.1`)
+    truncateSync(path)
+    writeFileSync(path, 'two\n')
+    expect(await follow(position).lines()).toEqual(['one', 'two'])
+    expect(troubles()).toEqual([])
+  })
+
+  it('ignores a link among the rotated files that leads nowhere', async () => {
+    writeFileSync(path, 'one\n')
+    const position = await readAndStop()
+    appendFileSync(path, 'two\n')
+    renameSync(path, `${path}.1`)
+    symlinkSync('nowhere', `${path}.7`)
+    writeFileSync(path, 'three\n')
+    expect(await follow(position).lines()).toEqual(['two', 'three'])
+  })
+
   it('is not fooled by a reused inode', async () => {
     writeFileSync(path, 'one\ntwo\n')
     const position = await readAndStop()

@@ -118,7 +118,8 @@ class FileFollower {
     const position = decodePosition(from)
     this.#lastMark = position?.current
     // A file that was empty has no fingerprint: it is found again as the successor of the one before it.
-    const wasEmpty = position?.current.fingerprintBytes === 0 && position.old !== undefined
+    // Without one, it is as at a first start: what was written and copied away meanwhile looks like nothing.
+    const wasEmpty = position?.current.fingerprintBytes === 0
     if (position?.old !== undefined && !wasEmpty) await this.#openOld(position.old)
     await this.#queue({ live, mark: wasEmpty ? position.old : position?.current, situation: 'resume' })
     this.#current = this.#next.shift()

@@ -1,6 +1,7 @@
 /** Finds the rotated predecessors of a log file: which of them was being read, and what has to be read after it. Follows logrotate(8) and newsyslog(8). */
-import { realpath, stat } from 'node:fs/promises'
+import { lstat, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type FileMark, fingerprintLength, hasFingerprint } from './fingerprint.ts'
 import { type OpenFile, openLogFile } from './line-reader.ts'
 import { COMPRESSED, datedFiles, isPattern } from './log-name.ts'
@@ -38,6 +39,9 @@ const UNREADABLE = /\.(Z|lz4)$/
 const SUFFIX = /^[.\-_]\d[\dT.:_+-]{0,31}$/
 const INDEX = /^[.\-_](\d{1,5})$/
 const MOST_GENERATIONS = 1000
+/** A rotation that is under way is waited for: some milliseconds, with many files or a slow disk longer. */
+const MOST_ATTEMPTS = 50
+const PAUSE_MS = 20
 
 /** What rotation appended to `base` to make `name`: a number or a date; undefined where `name` is no rotated `base`. `mail.1.log` counts too. */
 export function rotationOrder(name: string, base: string): number | string | undefined {
@@ -62,35 +66,52 @@ export function compareGenerations(a: Generation, b: Generation): number {
 }
 
 /**
- * The rotated predecessors of `path` that can be read, oldest first; of a pattern all its files. Empty where the directory may not be listed.
+ * The rotated predecessors of `path` that can be read, oldest first; of a pattern all its files. Empty where the directory may not be listed,
+ * undefined where a file was renamed or removed meanwhile: it must be listed again.
  * @throws system errors that pass ({@link passes}): then nothing is known of the predecessors
  */
-export async function listGenerations(path: string): Promise<Generation[]> {
-  if (isPattern(path)) return listDated(path)
-  const real = await realpath(path).catch(() => path)
+export async function listGenerations(path: string): Promise<Generation[] | undefined> {
   const found: Generation[] = []
-  for (const place of new Set([path, real])) {
-    const base = basename(place)
-    const names = await namesIn(dirname(place))
-    for (const name of names.filter((name) => !UNREADABLE.test(name))) {
-      const order = rotationOrder(name, base)
-      if (order === undefined) continue
-      const plain = name.replace(COMPRESSED, '')
-      if (plain !== name && names.includes(plain)) continue // being compressed right now
-      const generation = await describe(join(dirname(place), name), order)
-      if (generation !== undefined && !found.some((other) => isSame(other, generation))) found.push(generation)
-    }
+  for (const { name, order } of isPattern(path) ? await datedNames(path) : await rotatedNames(path)) {
+    const generation = await describe(name, order)
+    if (generation === undefined && (await isGone(name))) return undefined
+    if (generation !== undefined && !found.some((other) => isSame(other, generation))) found.push(generation)
   }
-  return found.sort(compareGenerations).slice(-MOST_GENERATIONS)
+  return (isPattern(path) ? found : found.sort(compareGenerations)).slice(-MOST_GENERATIONS)
 }
 
-async function listDated(pattern: string): Promise<Generation[]> {
-  const found: Generation[] = []
-  for (const { path, order } of await datedFiles(pattern)) {
-    const generation = UNREADABLE.test(path) ? undefined : await describe(path, order)
-    if (generation !== undefined) found.push(generation)
+interface RotatedName {
+  /** The whole path. */
+  readonly name: string
+  readonly order: number | string
+}
+
+async function datedNames(pattern: string): Promise<RotatedName[]> {
+  const files = await datedFiles(pattern)
+  return files.filter(({ path }) => !UNREADABLE.test(path)).map(({ path, order }) => ({ name: path, order }))
+}
+
+async function rotatedNames(path: string): Promise<RotatedName[]> {
+  const real = await realpath(path).catch(() => path)
+  const found: RotatedName[] = []
+  for (const place of new Set([path, real])) {
+    const names = await namesIn(dirname(place))
+    for (const name of names.filter((name) => !UNREADABLE.test(name))) {
+      const order = rotationOrder(name, basename(place))
+      const plain = name.replace(COMPRESSED, '')
+      const isBeingCompressed = plain !== name && names.includes(plain)
+      if (order !== undefined && !isBeingCompressed) found.push({ name: join(dirname(place), name), order })
+    }
   }
-  return found.slice(-MOST_GENERATIONS)
+  return found
+}
+
+/** False for a name that is still there and leads nowhere: a dangling link. */
+function isGone(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+  )
 }
 
 /** What a plan starts from. */
@@ -111,16 +132,41 @@ export interface PlanRequest {
  * @throws system errors that pass ({@link passes}): nothing is open then but the live file, and it must be tried again
  */
 export async function planReading(request: PlanRequest): Promise<ReadingPlan> {
-  for (let attempt = 0; ; attempt++) {
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    if (attempt > 0) await pause(PAUSE_MS)
     const plan = await tryPlan(request)
     if (plan !== undefined) return plan
-    if (attempt === 5) return { predecessors: [], liveOffset: 0, found: false }
   }
+  throw Object.assign(new Error('its directory keeps changing'), { code: 'EAGAIN' })
 }
 
-/** Undefined where a file was renamed while the plan was made. */
-async function tryPlan({ path, live, mark, sinceMs, situation }: PlanRequest): Promise<ReadingPlan | undefined> {
-  const generations = (await listGenerations(path)).filter((one) => live === undefined || !isSame(one, live))
+/** Undefined where a file was renamed or removed while the plan was made. */
+async function tryPlan(request: PlanRequest): Promise<ReadingPlan | undefined> {
+  const { path, live } = request
+  const before = await listGenerations(path)
+  if (before === undefined) return undefined
+  const others = before.filter((one) => live === undefined || !isSame(one, live))
+  const plan = await planFrom(request, others)
+  if (plan === undefined) return undefined
+  const close = () => Promise.all(plan.predecessors.map(({ file }) => file.handle.close()))
+  const after = await listGenerations(path).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
+  // A file may have got a name that was looked at already, and its old one another file.
+  if (after !== undefined && namesOf(after) === namesOf(before)) return plan
+  await close()
+  return undefined
+}
+
+function namesOf(generations: readonly Generation[]): string {
+  return JSON.stringify(generations.map(({ path, dev, ino }) => [path, dev, ino]))
+}
+
+async function planFrom(
+  { live, mark, sinceMs, situation }: PlanRequest,
+  generations: readonly Generation[],
+): Promise<ReadingPlan | undefined> {
   const from = mark === undefined ? undefined : await locate(mark, generations, live, situation !== 'truncated')
   if (from === 'live') return { predecessors: [], liveOffset: mark?.offset ?? 0, found: true }
   const wanted = from === undefined ? lost(generations, situation, sinceMs) : newerThan(from, generations)
