@@ -22,8 +22,10 @@ function table(): string {
       parser.logoutLiterals === undefined ? '' : 'yes',
     ])
   const head = ['id', 'server', 'a login is', 'ends of sessions']
-  const all = [head, head.map(() => '---'), ...rows]
-  return [`${parsers.length} servers.`, '', ...all.map((cells) => `| ${cells.join(' | ')} |`)].join('\n')
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => cells[column]?.length ?? 0)))
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`
+  const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`
+  return [`${parsers.length} servers.`, '', line(head), rule, ...rows.map(line)].join('\n')
 }
 
 function linesOf({ sample, openLine }: Parser): string {
