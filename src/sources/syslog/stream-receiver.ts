@@ -23,6 +23,8 @@ const SWEEP_MS = 10_000
 const HANDSHAKE_MS = 10_000
 /** A peer that has vanished without a word is asked after this long. */
 const KEEP_ALIVE_MS = 60_000
+/** At the end, senders may take this long to notice. */
+const FAREWELL_MS = 300
 const SOCKET_DIRECTORY_MODE = 0o755
 
 /** A receiver with connections, as configured. */
@@ -53,6 +55,8 @@ export class StreamReceiver implements Receiver {
   /** All that were accepted, also those whose TLS handshake is under way. */
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
+  #isClosed: Promise<void> = Promise.resolve()
+  #isEnding = false
   #stopSweeping = () => {}
 
   constructor(options: StreamOptions) {
@@ -93,6 +97,7 @@ export class StreamReceiver implements Receiver {
       const { path, mode, group } = config
       await listenOnUnixSocket(server, { path, mode, group, directoryMode: SOCKET_DIRECTORY_MODE })
     } else await listenOnPort(server, config.transport, config.address, config.port)
+    this.#isClosed = new Promise((resolve) => server.once('close', () => resolve()))
     // Errors of a listening socket (too many open files) concern one connection: it is lost, serving goes on.
     server.on('error', () => {})
     this.#sweepLater()
@@ -141,6 +146,10 @@ export class StreamReceiver implements Receiver {
 
   #accept(socket: Socket): void {
     const { clock, config, mailroom } = this.#options
+    if (this.#isEnding) {
+      socket.destroy()
+      return
+    }
     mailroom.counts.connections++
     if (config.transport !== 'unix') socket.setKeepAlive(true, KEEP_ALIVE_MS)
     const decoder = new FrameDecoder({ framing: this.#framing, maxFrameBytes: mailroom.maxFrameBytes })
@@ -191,24 +200,28 @@ export class StreamReceiver implements Receiver {
     })
   }
 
+  /** Tells each sender that this is the end, and still takes in what it had sent by then: most notice, and keep the rest. */
   async finish(): Promise<void> {
-    // What was read is still taken in; a socket that is destroyed gives nothing more.
+    this.#isEnding = true
+    this.#stopSweeping()
+    if (this.#server?.listening) this.#server.close()
     const reading = [...this.#connections.values()]
-    await this.close()
+    for (const { socket } of this.#connections.keys()) socket.end()
+    const cancel = this.#options.clock.setTimer(FAREWELL_MS, () => {
+      for (const { socket } of this.#connections.keys()) socket.destroy()
+    })
     await Promise.all(reading)
+    cancel()
+    await this.close()
   }
 
   async close(): Promise<void> {
+    this.#isEnding = true
     this.#stopSweeping()
-    const server = this.#server
-    this.#server = undefined
-    const closed = new Promise<void>((resolve) => {
-      if (server?.listening) server.close(() => resolve())
-      else resolve()
-    })
+    if (this.#server?.listening) this.#server.close()
     for (const { socket } of this.#connections.keys()) socket.destroy()
     for (const socket of this.#sockets) socket.destroy()
-    await closed
+    await this.#isClosed
   }
 }
 
