@@ -29,6 +29,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'remove what has expired, also without a daemon',
     load: async () => (await import('./prune.ts')).prune,
   },
+  rebuild: {
+    summary: 'set a damaged table aside: the logs make a new one',
+    load: async () => (await import('./rebuild.ts')).rebuild,
+  },
   scan: { summary: 'print the logins in log files', load: async () => (await import('./scan.ts')).scan },
   explain: { summary: 'what popauthd makes of a log line', load: async () => (await import('./explain.ts')).explain },
   formats: {

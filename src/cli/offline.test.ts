@@ -249,3 +249,44 @@ describe('prune without a daemon', () => {
     expect(code).toBe(3)
   })
 })
+
+describe('rebuild', () => {
+  const table = () => join(home, 'state', 'table.mdb')
+
+  it('sets the table aside, keeps the decisions, and says what comes next', async () => {
+    await importLogins(infoLine('alice', '198.51.100.7', NOW_MS))
+    await popauthd(['block', '203.0.113.9'])
+    await writeFile(table(), 'garbage')
+    const { code, stdout } = await popauthd(['rebuild'])
+    expect(code).toBe(0)
+    expect(stdout).toBe(
+      `${table()} is ${table()}.set-aside now: delete it when all is well\n` +
+        'start popauthd: it makes the table of the logs of the last 30 min; 1 decision stays in force\n',
+    )
+    expect(await readFile(`${table()}.set-aside`, 'utf8')).toBe('garbage')
+    expect(await readdir(join(home, 'state'))).not.toContain('table.mdb')
+    expect(await json(['rebuild'])).toEqual({ table: table(), keptAs: null, decisions: 1 })
+  })
+
+  it('has nothing to do where nothing was ever set up', async () => {
+    expect(await json(['rebuild'])).toEqual({ table: table(), keptAs: null, decisions: 0 })
+    expect((await popauthd(['rebuild'])).stdout).toContain('there is no table')
+    await expect(readdir(join(home, 'state'))).rejects.toThrow('ENOENT')
+  })
+
+  it('touches nothing while a daemon uses it, or where the decisions cannot be read', async () => {
+    await importLogins(infoLine('alice', '198.51.100.7', NOW_MS))
+    const before = await readFile(table())
+    {
+      using _lock = takeStateLock(join(home, 'state'))
+      const { code, stderr } = await popauthd(['rebuild'])
+      expect(code).toBe(3)
+      expect(stderr).toMatch(/another popauthd \(PID \d+\) uses/)
+    }
+    await writeFile(join(home, 'state', 'decisions.json'), '{')
+    const { code, stderr } = await popauthd(['rebuild'])
+    expect(code).toBe(3)
+    expect(stderr).toContain('decisions.json')
+    expect((await readFile(table())).equals(before)).toBe(true)
+  })
+})

@@ -64,4 +64,4 @@ function damagedRecord(key: Uint8Array): TableError {
 
 /** What to do about a table that is damaged. */
 export const MEND_DAMAGED =
-  'stop popauthd, move table.mdb away and start it again: the logs of the last window rebuild the table, and no decision is lost'
+  'stop popauthd, run `popauthd rebuild` (it moves table.mdb away) and start popauthd again: the logs of the last window make a new table, and no decision is lost'

@@ -1,5 +1,4 @@
 // One run: all lanes are written and rotated while popauthd is killed and started again; at the end the oracle judges its table.
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from '../fuzz/support/random.ts'
@@ -161,7 +160,7 @@ async function judged(popauthd: Popauthd, lanes: readonly Lane[]): Promise<strin
   const closed = new Set(lanes.map(({ ledger }) => ledger.logins[0]?.address ?? ''))
   for (const address of closed) await popauthd.ask('block', address)
   await popauthd.stop()
-  await rm(join(popauthd.stateDirectory, 'table.mdb'))
+  await popauthd.ask('rebuild')
   await start()
   found.push(...(await problems('made again of the logs', { fromLogs: true, closed })))
   await popauthd.stop()
