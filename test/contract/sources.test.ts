@@ -23,6 +23,7 @@ import { JournalSource } from '../../src/sources/journal/journal-source.ts'
 import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../../src/sources/source.ts'
 import { StdinSource } from '../../src/sources/stdin-source.ts'
 import { SyslogSource } from '../../src/sources/syslog/syslog-source.ts'
+import { FileWaker } from '../../src/sources/waker.ts'
 import { fakeJournalctl, journalEntry } from '../support/fake-journalctl.ts'
 
 /** One kind of source with something to write to it. */
@@ -269,6 +270,27 @@ describe('file', () => {
     const late = until('late\n')
     appendFileSync(`${path}.1`, 'late\n')
     await late
+    rmSync(directory, { recursive: true })
+  })
+
+  it('is followed by the poll alone, as on a network file system, where inotify tells nothing', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'popauthd-contract-'))
+    const path = join(directory, 'mail.log')
+    writeFileSync(path, 'one\n')
+    class Poll extends FileWaker {
+      override watch(): void {}
+    }
+    await using source = new FileSource({ path, clock, notice: () => {}, waker: new Poll(clock, 20) })
+    const iterator = source.chunks(undefined, new AbortController().signal)[Symbol.asyncIterator]()
+    const until = async (wanted: string) => {
+      for (let text = ''; text !== wanted; ) text += (await iterator.next()).value.bytes
+    }
+    await until('one\n')
+    appendFileSync(path, 'two\n')
+    await until('two\n')
+    renameSync(path, `${path}.1`)
+    writeFileSync(path, 'three\n')
+    await until('three\n')
     rmSync(directory, { recursive: true })
   })
 })

@@ -92,6 +92,9 @@ export class Oracle {
   }
 }
 
+/** A truncation may have cut a line in two: a whole one has a whole header, with the name of the host at its end. */
+const HEADER = /^(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) mx (.*)$/
+
 /** What the whole lines of a log and of all that rotation made of it hold behind their headers. */
 export function keptBodies(path: string): Set<string> {
   const kept = new Set<string>()
@@ -100,8 +103,10 @@ export function keptBodies(path: string): Set<string> {
     const lines = contentOf(`${dirname(path)}/${name}`)
       .split('\n')
       .slice(0, -1)
-    // A header ends with the name of the host; a line that was joined to the half of another one has two.
-    for (const line of lines) if (line.split(' mx ').length === 2) kept.add(line.slice(line.indexOf(' mx ') + 4))
+    for (const line of lines) {
+      const body = HEADER.exec(line)?.[1]
+      if (body !== undefined) kept.add(body)
+    }
   }
   return kept
 }
