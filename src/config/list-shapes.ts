@@ -66,7 +66,11 @@ export const serverIds = listOf(serverId, 'server ids', { uniqueItems: true })
 
 /** The options of each entry of `sources`. */
 export const sourceMembers = {
-  file: { shape: absolutePath, default: '', says: 'The log file to follow.' },
+  file: {
+    shape: absolutePath,
+    default: '',
+    says: 'The log file to follow. A `*` in its name is a date or a number: `/var/log/mail-*.log`.',
+  },
   journal: {
     shape: truth,
     default: 'false',
