@@ -20,6 +20,7 @@ const RECIPES = {
   mailutils: { suite: 'bookworm', packages: ['mailutils-pop3d', 'mailutils-imap4d'] },
   proxies: { suite: 'bookworm', packages: ['nginx', 'libnginx-mod-mail', 'perdition', 'imapproxy', 'ssl-cert'] },
   syslogNg: { suite: 'bookworm', packages: ['syslog-ng-core', 'logrotate'] },
+  rsyslog: { suite: 'bookworm', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl', 'socat'] },
   clients: { suite: 'bookworm', packages: ['swaks', 'mpop', 'curl', 'fetchmail', 'ca-certificates'] },
 } as const satisfies Record<string, RootRecipe>
 

@@ -207,20 +207,30 @@ export class StreamReceiver implements Receiver {
     if (this.#server?.listening) this.#server.close()
     const reading = [...this.#connections.values()]
     for (const { socket } of this.#connections.keys()) socket.end()
-    const cancel = this.#options.clock.setTimer(FAREWELL_MS, () => {
-      for (const { socket } of this.#connections.keys()) socket.destroy()
-    })
+    const cancel = this.#options.clock.setTimer(FAREWELL_MS, () => this.#reset())
     await Promise.all(reading)
     cancel()
     await this.close()
+  }
+
+  /**
+   * Ends connections with RST: over TLS, rsyslog and syslog-ng do not look for the end of a connection, and would write their next message into
+   * one that has only been closed. A reset makes that write fail, and they keep the message.
+   */
+  #reset(): void {
+    const isTcp = this.#options.config.transport !== 'unix'
+    for (const socket of this.#sockets) {
+      if (isTcp && !socket.destroyed) socket.resetAndDestroy()
+      else socket.destroy()
+    }
   }
 
   async close(): Promise<void> {
     this.#isEnding = true
     this.#stopSweeping()
     if (this.#server?.listening) this.#server.close()
+    this.#reset()
     for (const { socket } of this.#connections.keys()) socket.destroy()
-    for (const socket of this.#sockets) socket.destroy()
     await this.#isClosed
   }
 }
