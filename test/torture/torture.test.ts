@@ -9,7 +9,7 @@ const minutes = process.env.POPAUTHD_TORTURE_MINUTES
 const isLong = minutes !== undefined
 /** Rounds of a long run: each is a laboratory of its own. */
 const ROUND_MS = 5 * 60_000
-const SHORT_MS = 12_000
+const SHORT_MS = 9_000
 
 describe.skipIf(unavailable)(`torture${unavailable ? ` (skipped: ${unavailable})` : ''}`, () => {
   it.each(rounds())('ends with the table that all lines ever written make (seed %d)', async (seed, durationMs) => {
