@@ -55,7 +55,7 @@ export async function openLogFile(path: string): Promise<OpenLog> {
     if (status.isDirectory())
       throw new SourceError(`cannot read ${path}: it is a directory`, { mend: 'name the files in it' })
     const isFile = status.isFile()
-    return logOf(handle, path, isFile ? status.size : undefined, isFile ? status.mtimeMs : undefined)
+    return await logOf(handle, path, isFile ? status.size : undefined, isFile ? status.mtimeMs : undefined)
   } catch (error) {
     await handle?.close()
     if (error instanceof SourceError) throw error
