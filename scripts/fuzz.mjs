@@ -3,15 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { minutesOf, seedOf } from './chance-options.mjs'
 import { prepare, root } from './prepare.mjs'
-
-/** The number that an option or a variable names; ends the process with exit code 2 where it is none. */
-function number(name, text, isAllowed) {
-  const value = Number(text)
-  if (isAllowed(value)) return value
-  console.error(`popauthd: ${name} cannot be ${JSON.stringify(text)}`)
-  process.exit(2)
-}
 
 const { values, positionals } = parseArgs({
   options: { minutes: { type: 'string' }, seed: { type: 'string' } },
@@ -19,12 +12,8 @@ const { values, positionals } = parseArgs({
 })
 const { POPAUTHD_FUZZ_MINUTES: minutesSet = '5', POPAUTHD_FUZZ_SEED: seedSet = String(randomInt(2 ** 31)) } =
   process.env
-const minutes = number('--minutes', values.minutes ?? minutesSet, (value) => value > 0 && value <= 10_000)
-const seed = number(
-  '--seed',
-  values.seed ?? seedSet,
-  (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 31,
-)
+const minutes = minutesOf(values.minutes ?? minutesSet)
+const seed = seedOf(values.seed ?? seedSet)
 
 prepare()
 console.log(`fuzzing for about ${minutes} minutes; this run again: npm run fuzz -- --minutes ${minutes} --seed ${seed}`)

@@ -6,23 +6,12 @@ import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { minutesOf, seedOf } from './chance-options.mjs'
 import { prepare, root } from './prepare.mjs'
 
-/** The number that an option gives; ends the process with exit code 2 where it is none. */
-function number(name, text, isAllowed) {
-  const value = Number(text)
-  if (isAllowed(value)) return value
-  console.error(`popauthd: ${name} cannot be ${JSON.stringify(text)}`)
-  process.exit(2)
-}
-
 const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } })
-const minutes = number('--minutes', values.minutes ?? '5', (value) => value > 0 && value <= 10_000)
-const seed = number(
-  '--seed',
-  values.seed ?? String(randomInt(2 ** 31)),
-  (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 31,
-)
+const minutes = minutesOf(values.minutes ?? '5')
+const seed = seedOf(values.seed ?? String(randomInt(2 ** 31)))
 
 prepare()
 console.log(`about ${minutes} minutes; this run again: npm run torture -- --minutes ${minutes} --seed ${seed}`)

@@ -12,10 +12,16 @@ const LARGE_FILE_BYTES = 24 * 1024 * 1024
 
 let waiting: Worker | undefined
 
-/** Starts a thread if one of these arguments of `scan` names a large file. Never throws. */
+/** Starts a thread if one of these arguments of `scan` names a large file. What cannot be looked at is for `scan` to tell of. */
 export function startForLargeFiles(args: readonly string[]): void {
-  if (args.some((path) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= LARGE_FILE_BYTES)) {
-    waiting = startThread()
+  if (args.some((path) => sizeOf(path) >= LARGE_FILE_BYTES)) waiting = startThread()
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  } catch {
+    return 0 // a file in place of a directory, no right to look, a loop of links, a NUL in the name
   }
 }
 

@@ -137,8 +137,8 @@ export const formatMembers = {
   literals: {
     shape: oneOrMore(
       text({
-        kind: 'at least 4 printable ASCII characters, no quote or backslash',
-        takes: /^(?:(?!["\\])[ -~]){4,100}$/,
+        kind: '4 to 64 printable ASCII characters, no quote or backslash',
+        takes: /^(?:(?!["\\])[ -~]){4,64}$/,
       }),
       'texts',
       1,

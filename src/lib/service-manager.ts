@@ -52,11 +52,6 @@ export class ServiceManager {
     this.#feedWatchdog()
   }
 
-  /** One line for people on what the daemon is doing. */
-  status(text: string): void {
-    this.#tell([`STATUS=${oneLine(text)}`])
-  }
-
   /** The daemon is about to end. */
   stopping(): void {
     this.#cancel()

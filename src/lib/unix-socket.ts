@@ -120,15 +120,15 @@ function probe(path: string): Promise<string> {
 
 async function bind(server: Server, path: string): Promise<void> {
   // listen() binds before it returns, so the mask rules the rights that the socket is born with.
+  const mend = 'the directory must be writable for the user popauthd runs as'
   const mask = process.umask(0o177)
+  let listening: Promise<void>
   try {
-    const mend = 'the directory must be writable for the user popauthd runs as'
-    const listening = listen(server, { path }, path, mend)
-    process.umask(mask)
-    await listening
+    listening = listen(server, { path }, path, mend)
   } finally {
     process.umask(mask)
   }
+  await listening
 }
 
 function listen(server: Server, where: { path: string } | { fd: number }, name: string, mend?: string): Promise<void> {

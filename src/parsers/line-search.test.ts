@@ -136,6 +136,16 @@ describe('LineSearch', () => {
     expect(each((on) => new LineSearch(strings).search(bytes, on)).found).not.toEqual([])
   })
 
+  it('finds the same where there are more strings than its tables hold, however many stand in one line', () => {
+    const strings = ['Login: ', 'xyz ', ...Array.from({ length: 4000 }, (_, i) => `${i.toString(36)} logged in from `)]
+    const bytes = Buffer.from(`o\n${'Login: xyz '.repeat(200)}\n${'o\n'.repeat(1000)}xyz \nLogin: `)
+    const search = new LineSearch(strings)
+    expect(search.createArea(1024)).toBe(undefined)
+    const { lines, found } = each((on) => search.search(bytes, on))
+    expect(found).toEqual(expected(['Login: ', 'xyz '], bytes))
+    expect(lines).toBe(1003)
+  })
+
   it('looks for nothing where there is nothing to look for', () => {
     expect(new LineSearch([]).search(Buffer.from('a\nb\nc'), () => expect.fail())).toBe(2)
   })

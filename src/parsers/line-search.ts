@@ -31,7 +31,10 @@ export interface FoundLine {
   readonly linesBefore: number
 }
 
-/** Told of each string in each line, in the order of their places; a line with several is told as often. */
+/**
+ * Told of each string in each line, in the order of their places; a line with several is told as often. It must not start another search
+ * for the same strings, which shares the memory.
+ */
 export type OnFound = (start: number, end: number, string: number, linesBefore: number) => void
 
 type SearchFunction = (at: number, end: number, floor: number, table: number, tableEnd: number) => number
@@ -102,9 +105,10 @@ export class LineSearch {
     this.#prepared = prepareSearch(this.#strings)
   }
 
-  /** An area with room for `size` bytes behind its tables (which end at {@link LAYOUT}.end); undefined where the machine has no vectors. */
+  /** An area with room for `size` bytes behind its tables (which end at {@link LAYOUT}.end); undefined where the machine has no vectors, or the tables no room. */
   createArea(size: number, shared = false): SearchArea | undefined {
     const { plan } = this.#prepared
+    if (!hasRoom(plan.strings)) return undefined
     const pages = Math.ceil((LAYOUT.end + size + OVERRUN_BYTES) / PAGE_BYTES)
     const code = searchModuleBytes(plan.method, shared ? pages : undefined)
     if (!WebAssembly.validate(code)) return undefined
@@ -173,12 +177,17 @@ function searchPlainly(strings: readonly Buffer[], chunk: Buffer, found: OnFound
     counted = offset
     return lines
   }
+  let [start, end] = [0, -1]
   for (;;) {
     const place = Math.min(...places.filter((each) => each >= 0))
-    const end = place === Number.POSITIVE_INFINITY ? -1 : chunk.indexOf(LF, place)
-    if (end < 0) return countTo(chunk.length)
+    if (place === Number.POSITIVE_INFINITY) return countTo(chunk.length)
+    if (place > end) {
+      start = chunk.lastIndexOf(LF, place) + 1
+      end = chunk.indexOf(LF, place)
+      if (end < 0) return countTo(chunk.length)
+    }
     const string = places.indexOf(place)
-    found(place === 0 ? 0 : chunk.lastIndexOf(LF, place - 1) + 1, end, string, countTo(place))
+    found(start, end, string, countTo(place))
     places[string] = chunk.indexOf(strings[string] as Buffer, place + 1)
   }
 }
@@ -186,7 +195,7 @@ function searchPlainly(strings: readonly Buffer[], chunk: Buffer, found: OnFound
 /** What searches for the same strings share. */
 interface PreparedSearch {
   readonly plan: SearchPlan
-  /** Made when it is first used; `none` where the machine has no vectors. */
+  /** Made when it is first used; `none` where none can be. */
   area?: SearchArea | 'none'
 }
 
@@ -293,6 +302,13 @@ function writeHalves(memory: Buffer, windows: readonly number[]): void {
   }
 }
 
+/** True where the tables hold these strings: each has an entry, and each list one more that ends it. */
+function hasRoom(strings: readonly PlannedString[]): boolean {
+  const entries = strings.length + groupByHash(strings).size
+  const bytes = strings.reduce((sum, each) => sum + each.bytes.length, 0)
+  return LAYOUT.lists + entries * ENTRY_BYTES <= LAYOUT.strings && LAYOUT.strings + bytes <= LAYOUT.end
+}
+
 function writeLists(memory: Buffer, strings: readonly PlannedString[]): void {
   let [list, string]: [number, number] = [LAYOUT.lists, LAYOUT.strings]
   for (const [hash, entries] of groupByHash(strings)) {
@@ -310,7 +326,6 @@ function writeLists(memory: Buffer, strings: readonly PlannedString[]): void {
     memory.writeInt32LE(-1, list)
     list += ENTRY_BYTES
   }
-  if (list > LAYOUT.strings || string > LAYOUT.end) throw new RangeError('there are too many strings to look for')
 }
 
 function groupByHash(strings: readonly PlannedString[]): Map<number, PlannedString[]> {

@@ -89,8 +89,8 @@ export interface Parser {
   readonly title: string
   /**
    * Every line that this parser can use holds at least one of these ASCII strings, also inside JSON (so none holds a
-   * backslash or a control character, nor a quote unless {@link isOwnFileOnly}). Each costs one pass over the log, and is the faster the
-   * rarer its first byte is in logs.
+   * backslash or a control character, nor a quote unless {@link isOwnFileOnly}). All are looked for in one pass over the log;
+   * each has 3 to 64 characters.
    */
   readonly literals: readonly string[]
   /** True where every line stands in a file of the server's own layout, so none inside JSON. */

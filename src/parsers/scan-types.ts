@@ -66,7 +66,7 @@ export interface ScannerState extends StoredSessionLines {
 export interface Explanation {
   readonly parser: string
   readonly title: string
-  /** `login`, the two halves of a two-line login, `logout`, `disconnect`; or `none` with `reason` and `column`. */
+  /** What the line is, see {@link ParseResult}; `none` with `reason` and `column`. */
   readonly outcome: ParseResult['kind']
   readonly fields: readonly ParsedField[]
   /** The login, where the line alone holds one. */

@@ -220,8 +220,10 @@ export class LoginScanner {
   ): string | undefined {
     const atMs = this.#clock.toMs(line.time, newestMs)
     if (atMs === undefined) return 'no year makes the time of the line possible'
-    if (result.kind === 'logout') on.logout?.(toLogout(parser, result, atMs), place)
-    if (result.kind === 'logout') return undefined
+    if (result.kind === 'logout') {
+      on.logout?.(toLogout(parser, result, atMs), place)
+      return undefined
+    }
     if (result.kind === 'cut') {
       this.#sessions.doubt(line, result, atMs)
       return result.reason
@@ -277,6 +279,7 @@ function hasMonthFirst(line: string): boolean {
 }
 
 const UNUSUAL = /[^ -~]/g
+
 function rejectedLine(
   { offset, linesBefore, line }: OpenedLine,
   { id: server, literals }: Parser,

@@ -91,7 +91,7 @@ function variables() {
       lineEnd: I32,
     },
     ...{ candidates: I64, valid: I64 },
-    ...{ a1: V128, b1: V128, a2: V128, b2: V128, a3: V128, b3: V128, fits: V128, bytes: V128 },
+    ...{ a1: V128, b1: V128, a2: V128, b2: V128, a3: V128, b3: V128, bytes: V128 },
     ...{ fits0: V128, fits16: V128, fits32: V128, fits48: V128, counts: V128 },
   })
 }

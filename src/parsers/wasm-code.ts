@@ -44,7 +44,6 @@ export const i64 = {
   const: (value: number): Code => [0x42, signedLeb(value)],
   isZero: unary(0x50),
   differ: binary(0x52),
-  leadingZeros: unary(0x79),
   trailingZeros: unary(0x7a),
   countOnes: unary(0x7b),
   sub: binary(0x7d),
@@ -81,8 +80,6 @@ export const block = (...body: Code[]): Code => [0x02, NO_RESULT, body, 0x0b]
 /** Code that `leave(0)` inside begins again; what reaches its end goes on behind it. */
 export const loop = (...body: Code[]): Code => [0x03, NO_RESULT, body, 0x0b]
 export const when = (condition: Code, ...body: Code[]): Code => [condition, 0x04, NO_RESULT, body, 0x0b]
-/** The first value where the condition holds, else the second. */
-export const choose = (condition: Code, first: Code, second: Code): Code => [first, second, condition, 0x1b]
 /** `depth`: how many enclosing blocks, loops and whens lie between. */
 export const leave = (depth: number): Code => [0x0c, depth]
 export const leaveIf = (depth: number, condition: Code): Code => [condition, 0x0d, depth]

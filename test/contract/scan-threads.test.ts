@@ -39,3 +39,10 @@ it('finds the same logins, with the same line numbers, in a file and in a pipe',
   expect(logins).toHaveLength(LINES / 40 + LINES / 5000)
   expect(pipe.stdout.replaceAll('"file":"-"', `"file":${JSON.stringify(path)}`)).toBe(file)
 })
+
+it('tells of a path that cannot be looked at in its own words', () => {
+  const path = join(folder, 'mail.log', 'x')
+  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, 'scan', path], { encoding: 'utf8' })
+  expect(status).toBe(2)
+  expect(stderr).toContain(`popauthd: cannot read ${path}`)
+})
