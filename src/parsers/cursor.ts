@@ -81,10 +81,12 @@ export class Cursor {
     return true
   }
 
-  /** The same, returning them. */
-  take(set: CharSet, longest: number): string | undefined {
+  /** The same, returning them, and noting them as the field `name`. */
+  take(set: CharSet, longest: number, name?: string): string | undefined {
     const start = this.at
-    return this.pass(set, longest) ? this.text.slice(start, this.at) : undefined
+    if (!this.pass(set, longest)) return undefined
+    if (name !== undefined) this.note(name, start)
+    return this.text.slice(start, this.at)
   }
 
   /** Notes a field for people, whose text runs from `start` to here. */

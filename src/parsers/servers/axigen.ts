@@ -71,10 +71,8 @@ function parseConnection(cursor: Cursor, session: string): ParseResult {
 
 /** `alice@example.com] successfully authorized!`. */
 function parseLogin(cursor: Cursor, session: string): ParseResult {
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  cursor.note('user', start)
   if (!cursor.skip(AUTHORIZED) || !cursor.ended) return cursor.fail('suspect', 'the user name does not end here')
   return { kind: 'login_without_address', user, service: 'imap', session }
 }

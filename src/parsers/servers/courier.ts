@@ -146,10 +146,8 @@ function parseEnd(cursor: Cursor, service: Service): ParseResult {
 
 /** `alice, ip=[198.51.100.7], port=[50111]`, or what is wrong. */
 function takeClient(cursor: Cursor) {
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return 'no user name'
-  cursor.note('user', start)
   if (!cursor.skip(', ip=[')) return 'the user name does not end here'
   const address = takeAddress(cursor, 'ip')
   if (address === undefined) return 'not a client address'

@@ -114,10 +114,8 @@ function parseProse(cursor: Cursor, service: Service): ParseResult {
   const address = takeClient(cursor)
   if (typeof address !== 'string') return address
   if (!cursor.skip(' ')) return cursor.fail('suspect', 'the address does not end here')
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  cursor.note('user', start)
   if (isAnonymous(user)) return cursor.fail('ordinary', 'an anonymous login proves nothing')
   if (!cursor.skip(' ')) return cursor.fail('suspect', 'the user name does not end here')
   const mechanism = takeMechanism(cursor)
@@ -155,19 +153,14 @@ function parseEnd(cursor: Cursor, service: Service, mechanism: string): 'without
 }
 
 function takeMechanism(cursor: Cursor): string | undefined {
-  const start = cursor.at
-  const mechanism = cursor.take(MECHANISM, 40)
-  if (mechanism !== undefined) cursor.note('mechanism', start)
-  return mechanism
+  return cursor.take(MECHANISM, 40, 'mechanism')
 }
 
 /** `USAGE alice user: 0.000000 sys: 0.002435`: the end of a session; lmtpd tells the same of each delivery. */
 function parseUsage(cursor: Cursor, service: Service): ParseResult {
   if (service === 'any') return cursor.fail('ordinary', 'the tag does not tell the service: it may be a delivery')
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  cursor.note('user', start)
   if (
     !cursor.skip(' user: ') ||
     !passSeconds(cursor) ||

@@ -84,10 +84,8 @@ function parseMessage(cursor: Cursor, service: 'pop3' | 'imap' | 'any'): ParseRe
   if (cursor.text.startsWith('incoming ', cursor.at)) return parseConnection(cursor)
   if (!cursor.skip('user ')) return cursor.fail('ordinary', 'not a success line')
   const isImap = cursor.skip('(id ') && cursor.pass(DIGITS, 20) && cursor.skip(', name ')
-  const start = cursor.at
-  const user = cursor.take(PLAIN_USER, LONGEST_USER)
+  const user = cursor.take(PLAIN_USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail('ordinary', 'no user name')
-  cursor.note('user', start)
   if (isImap ? !cursor.skip(') login accepted') : !skipCounts(cursor)) {
     return cursor.fail('ordinary', 'not a success line')
   }

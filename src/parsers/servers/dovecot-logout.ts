@@ -42,10 +42,8 @@ export function isMailProcess(cursor: Cursor): boolean {
 export function parseMailProcess(cursor: Cursor): ParseResult {
   const service = PROCESSES.get(cursor.skipOneOf(PREFIXES) ?? '')
   if (service === undefined) return cursor.fail('ordinary', 'no mail process in front of the text')
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail('ordinary', 'no user name')
-  cursor.note('user', start)
   if (!cursor.skip(')')) return cursor.fail('ordinary', 'the user name does not end here')
   const session = takeSession(cursor)
   if (!cursor.skip(': ')) return cursor.fail('ordinary', 'the prefix does not end here')

@@ -107,10 +107,8 @@ function parseOwnTag(cursor: Cursor, service: Service): ParseResult {
 /** `Login: alice [198.51.100.7]`. */
 function parseVersion0(cursor: Cursor, service: Service): ParseResult {
   if (!cursor.skip('Login: ')) return cursor.fail(suspicion(cursor.line), 'not a success line')
-  const start = cursor.at
-  const user = cursor.take(OLD_USER, LONGEST_USER)
+  const user = cursor.take(OLD_USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  cursor.note('user', start)
   if (!cursor.skip(' [')) return cursor.fail('suspect', 'no address after the user name')
   const address = takeAddress(cursor, 'address')
   if (address === undefined) return cursor.fail('suspect', 'not a client address')

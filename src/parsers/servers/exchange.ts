@@ -109,10 +109,8 @@ function takeEndPoint(cursor: Cursor, name: string): EndPoint | undefined {
 /** `alice,`; empty before anybody gave a name. A name in quotes, for it holds a comma or a quote, gives nothing. */
 function takeUser(cursor: Cursor): string | undefined {
   if (cursor.skip(',')) return ''
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return undefined
-  cursor.note('user', start)
   return cursor.skip(',') ? user : undefined
 }
 
@@ -122,10 +120,8 @@ function parseCommand(cursor: Cursor): 'pop3' | 'imap' | undefined {
     cursor.pass(DIGITS, 12)
     if (!cursor.skip(',')) return undefined
   }
-  const start = cursor.at
-  const command = cursor.take(COMMAND, 20)
+  const command = cursor.take(COMMAND, 20, 'command')
   if (command === undefined) return undefined
-  cursor.note('command', start)
   return cursor.skip(',') ? SERVICES.get(command) : undefined
 }
 

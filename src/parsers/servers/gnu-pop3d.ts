@@ -58,10 +58,8 @@ function parseConnection(cursor: Cursor): ParseResult {
 function parseLogin(cursor: Cursor, service: 'pop3' | 'imap'): ParseResult {
   const suspicion = cursor.text.includes(' logged in') ? 'suspect' : 'ordinary'
   const isQuoted = cursor.skipOneOf(["'", '`']) !== undefined
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail(suspicion, 'no user name')
-  cursor.note('user', start)
   if ((isQuoted && !cursor.skip("'")) || !cursor.skip(' logged in')) return cursor.fail(suspicion, 'not a success line')
   if (service === 'pop3' && !skipMailbox(cursor)) return cursor.fail('suspect', 'not the name of a mailbox')
   if (cursor.ended) return { kind: 'login_without_address', user, service }

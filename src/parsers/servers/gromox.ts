@@ -41,10 +41,8 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
   if (address === undefined) return cursor.fail('suspect', 'not a client address')
   if (!cursor.skip(']:') || !cursor.pass(DIGITS, 5)) return cursor.fail('suspect', 'no port')
   if (!cursor.skip(' user=')) return cursor.fail('suspect', 'no user= after the address')
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail('suspect', 'no user name, or one that may be cut')
-  cursor.note('user', start)
   if (!cursor.skip(known.success) || !cursor.ended) return cursor.fail('suspect', 'not a success line')
   return { kind: 'login', login: { user, address, service: known.service } }
 }

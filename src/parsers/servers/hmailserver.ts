@@ -68,10 +68,8 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
 function parseColumns(cursor: Cursor): Columns | string {
   const service = cursor.skip('"POP3D"\t') ? 'pop3' : cursor.skip('"IMAPD"\t') ? 'imap' : undefined
   if (service === undefined || !cursor.pass(DIGITS, 10) || !cursor.skip('\t')) return 'no service and thread'
-  const start = cursor.at
-  const session = cursor.take(DIGITS, 10)
+  const session = cursor.take(DIGITS, 10, 'session')
   if (session === undefined) return 'no number of the session'
-  cursor.note('session', start)
   if (!cursor.skip('\t"') || !cursor.pass(TIME, 30) || !cursor.skip('"\t"')) return 'no time'
   const address = takeAddress(cursor, 'address')
   if (address === undefined) return 'not a client address'
@@ -128,10 +126,8 @@ function skipImapWord(cursor: Cursor): string | undefined {
 function takeUser(cursor: Cursor, service: 'pop3' | 'imap'): string | undefined {
   if (!cursor.skip(' ')) return undefined
   const isQuoted = service === 'imap' && cursor.skip('"')
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return undefined
-  cursor.note('user', start)
   if (isQuoted && !cursor.skip('"')) return undefined
   if (service === 'imap' && !cursor.skip(' ***')) return undefined
   return cursor.skip('"') && cursor.ended ? user : undefined

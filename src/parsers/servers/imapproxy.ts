@@ -70,9 +70,7 @@ function parseLogout(cursor: Cursor): ParseResult {
 /** `alice` or `"alice"`, which is the same user. */
 function takeUser(cursor: Cursor): string | undefined {
   const isQuoted = cursor.skip('"')
-  const start = cursor.at
-  const user = cursor.take(isQuoted ? QUOTED_USER : USER, LONGEST_USER)
-  if (user !== undefined) cursor.note('user', start)
+  const user = cursor.take(isQuoted ? QUOTED_USER : USER, LONGEST_USER, 'user')
   return isQuoted && !cursor.skip('"') ? undefined : user
 }
 

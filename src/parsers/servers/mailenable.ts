@@ -63,10 +63,8 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
 /** `"alice@example.com" "********"` and the tab behind it; each may stand without quotes. */
 function takeArguments(cursor: Cursor): string | undefined {
   const isQuoted = cursor.skip('"')
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return undefined
-  cursor.note('user', start)
   if ((isQuoted && !cursor.skip('"')) || !cursor.skip(' ')) return undefined
   const isStarsQuoted = cursor.skip('"')
   if (!cursor.pass(STARS, LONGEST_USER) || (isStarsQuoted && !cursor.skip('"'))) return undefined

@@ -141,10 +141,8 @@ function parseLogin(cursor: Cursor, session: string | undefined): ParseResult {
   const server = takeEndpoint(cursor, ', server: ', 'server')
   if (server === undefined) return cursor.fail('suspect', 'no address and port of the server')
   if (!cursor.skip(', login: "')) return cursor.fail(kindOf(server) === 'smtp' ? 'ordinary' : 'suspect', 'no login')
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'login')
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  cursor.note('login', start)
   if (!cursor.skip('"')) return cursor.fail('suspect', 'the user name does not end here')
   const upstream = takeEndpoint(cursor, ', upstream: ', 'upstream')
   if (upstream === undefined || !cursor.ended) return cursor.fail('suspect', 'the line does not end with the upstream')
@@ -156,10 +154,7 @@ function parseLogin(cursor: Cursor, session: string | undefined): ParseResult {
 
 function takeEndpoint(cursor: Cursor, key: string, name: string): string | undefined {
   if (!cursor.skip(key)) return undefined
-  const start = cursor.at
-  const text = cursor.take(ENDPOINT, LONGEST_ENDPOINT)
-  if (text !== undefined) cursor.note(name, start)
-  return text
+  return cursor.take(ENDPOINT, LONGEST_ENDPOINT, name)
 }
 
 function kindOf(endpoint: string): PortKind | undefined {

@@ -170,9 +170,7 @@ function parseStatus(
 /** ` key="text"`: 1 to 255 characters, none of them a quote. */
 function takeQuoted(cursor: Cursor, key: string, name?: string): string | undefined {
   if (!cursor.skip(key) || !cursor.skip('"')) return undefined
-  const start = cursor.at
-  const text = cursor.take(QUOTED, LONGEST_TEXT)
-  if (text !== undefined && name !== undefined) cursor.note(name, start)
+  const text = cursor.take(QUOTED, LONGEST_TEXT, name)
   return text !== undefined && cursor.skip('"') ? text : undefined
 }
 

@@ -48,10 +48,8 @@ function parseConnection(cursor: Cursor): ParseResult {
 }
 
 function parseLogin(cursor: Cursor): ParseResult {
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  cursor.note('user', start)
   if (cursor.ended) return { kind: 'login_without_address', user, service: 'pop3' }
   if (!cursor.skip(' -- [')) return cursor.fail('suspect', 'text after the user name')
   const address = takeAddress(cursor, 'address')

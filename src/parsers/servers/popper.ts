@@ -62,8 +62,5 @@ function parsePatched(cursor: Cursor): ParseResult {
 }
 
 function takeUser(cursor: Cursor): string | undefined {
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
-  if (user !== undefined) cursor.note('user', start)
-  return user
+  return cursor.take(USER, LONGEST_USER, 'user')
 }

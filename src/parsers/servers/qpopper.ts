@@ -67,10 +67,7 @@ function parseLogin(cursor: Cursor): ParseResult {
 }
 
 function takeUser(cursor: Cursor): string | undefined {
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
-  if (user !== undefined) cursor.note('user', start)
-  return user
+  return cursor.take(USER, LONGEST_USER, 'user')
 }
 
 function skipVersion(cursor: Cursor): boolean {

@@ -77,10 +77,7 @@ function parseEnd(cursor: Cursor): ParseResult {
 }
 
 function takeUser(cursor: Cursor): string | undefined {
-  const start = cursor.at
-  const user = cursor.take(USER, CUT_LENGTH - 1)
-  if (user !== undefined) cursor.note('user', start)
-  return user
+  return cursor.take(USER, CUT_LENGTH - 1, 'user')
 }
 
 /** `198.51.100.7` or, with `--enable-resolve`, `host.example (198.51.100.7)`. */

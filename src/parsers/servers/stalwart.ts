@@ -140,9 +140,7 @@ function parseRemoteIp(cursor: Cursor, keys: Keys): string | undefined {
 
 function takeValue(cursor: Cursor, key: string): string | undefined {
   const isQuoted = cursor.skip('"')
-  const start = cursor.at
-  const value = cursor.take(isQuoted ? QUOTED : BARE, LONGEST_TEXT)
-  if (value !== undefined) cursor.note(key, start)
+  const value = cursor.take(isQuoted ? QUOTED : BARE, LONGEST_TEXT, key)
   return value !== undefined && isQuoted && !cursor.skip('"') ? undefined : value
 }
 

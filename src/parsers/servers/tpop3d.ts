@@ -61,10 +61,8 @@ function parseEnd(cursor: Cursor): ParseResult {
 /** `[5]bob(198.51.100.8)`: the number of the connection, the user, his address. */
 function takeClient(cursor: Cursor): { user: string; address: ClientAddress } | undefined {
   if (!cursor.skip('[') || !cursor.pass(DIGITS, 10) || !cursor.skip(']')) return undefined
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return undefined
-  cursor.note('user', start)
   const address = cursor.skip('(') ? takeAddress(cursor, 'address') : undefined
   return address !== undefined && cursor.skip(')') ? { user, address } : undefined
 }

@@ -119,18 +119,14 @@ function skipEnd(cursor: Cursor): boolean {
 }
 
 function takeUser(cursor: Cursor): string | undefined {
-  const start = cursor.at
-  const user = cursor.take(USER, CUT_LENGTH - 1)
-  if (user !== undefined) cursor.note('user', start)
-  return user
+  return cursor.take(USER, CUT_LENGTH - 1, 'user')
 }
 
 /** ` host=name [198.51.100.7]` or ` host=[198.51.100.7]`; the name is the client's, the address the kernel's. */
 function parseHost(cursor: Cursor): ClientAddress | Unmatched {
   if (!cursor.skip(' host=')) return cursor.fail('suspect', 'no host= after the user name')
   const start = cursor.at
-  const host = cursor.take(HOST_NAME, CUT_LENGTH - 1)
-  if (host !== undefined) cursor.note('host', start)
+  const host = cursor.take(HOST_NAME, CUT_LENGTH - 1, 'host')
   if (!cursor.skip(host === undefined ? '[' : ' [')) {
     return cursor.fail(host === 'UNKNOWN' ? 'ordinary' : 'suspect', 'no address in brackets')
   }

@@ -66,10 +66,8 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
 
 /** The user, what parts it from the address, the address, and the end. */
 function parseRest(cursor: Cursor, separator: string, service: 'pop3' | 'imap'): ParseResult {
-  const start = cursor.at
-  const user = cursor.take(USER, LONGEST_USER)
+  const user = cursor.take(USER, LONGEST_USER, 'user')
   if (user === undefined) return cursor.fail('suspect', 'no user name')
-  cursor.note('user', start)
   if (!cursor.skip(separator)) return cursor.fail('suspect', 'the user name does not end here')
   const at = cursor.at
   const address = takeAddress(cursor, 'address')

@@ -123,10 +123,8 @@ function parseLogin(
   address: ClientAddress,
   isSecured: boolean,
 ): ParseResult {
-  const start = cursor.at
-  const user = cursor.take(ACCOUNT, LONGEST_ACCOUNT)
+  const user = cursor.take(ACCOUNT, LONGEST_ACCOUNT, 'user')
   if (user === undefined) return cursor.fail('suspect', 'no account')
-  cursor.note('user', start)
   if (!cursor.skip('; protocol=')) return cursor.fail('ordinary', 'no protocol, so not a login by POP3 or IMAP')
   const protocol = cursor.skipOneOf(['pop3', 'imap'])
   if (protocol === undefined) return cursor.fail('ordinary', 'neither POP3 nor IMAP')
