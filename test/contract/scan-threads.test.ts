@@ -43,6 +43,6 @@ it('finds the same logins, with the same line numbers, in a file and in a pipe',
 it('tells of a path that cannot be looked at in its own words', () => {
   const path = join(folder, 'mail.log', 'x')
   const { status, stderr } = spawnSync(process.execPath, [PROGRAM, 'scan', path], { encoding: 'utf8' })
-  expect(status).toBe(2)
+  expect(status).toBe(3)
   expect(stderr).toContain(`popauthd: cannot read ${path}`)
 })
