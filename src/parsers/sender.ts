@@ -1,6 +1,7 @@
 /** Whether a line may come from a server at all: the program name of the tag, and who sent it where journald says so. */
 import type { LogLine } from '../core/log-line.ts'
-import type { ParseResult } from './parser.ts'
+import { Cursor } from './cursor.ts'
+import type { ParseResult, Parser } from './parser.ts'
 
 /** Folders that only root fills. A program run from elsewhere by an unprivileged user is not the mail server. */
 const SYSTEM_FOLDERS = ['/usr/', '/sbin/', '/bin/', '/lib/', '/libexec/', '/opt/', '/nix/store/', '/gnu/store/']
@@ -45,4 +46,21 @@ export function foreign(title: string, line: LogLine): ParseResult {
 /** The result for a line with a server's tag that another process sent. */
 export function forged(reason: string): ParseResult {
   return { kind: 'none', mismatch: 'suspect', reason, column: 0 }
+}
+
+/**
+ * The `parse` of a server whose every line is tagged with one of `programs`: `read` gets the messages of these lines, from their start.
+ * `processes` are the names of the programs that write them, where these are not the tags.
+ */
+export function messagesOf(
+  title: string,
+  programs: ReadonlySet<string>,
+  read: (cursor: Cursor) => ParseResult,
+  processes = programs,
+): Parser['parse'] {
+  return (line, fields) => {
+    if (!programs.has(line.program)) return foreign(title, line)
+    const misfit = senderMismatch(line, processes)
+    return misfit === undefined ? read(new Cursor(line, fields)) : forged(misfit)
+  }
 }

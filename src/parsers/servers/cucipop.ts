@@ -2,11 +2,10 @@
  * Cucipop 1.31: the statistics that it logs at the end of a session, `user address messages, left (bytes), deleted (bytes)`. The form is
  * that of pop-before-smtp 1.x, made after a sample of D. Roesen; the part of Cucipop's source that writes it was not found.
  */
-import type { LogLine } from '../../core/log-line.ts'
-import { Cursor, charsExcept, DIGITS } from '../cursor.ts'
+import { type Cursor, charsExcept, DIGITS } from '../cursor.ts'
 import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
-import { foreign, forged, senderMismatch } from '../sender.ts'
+import type { ParseResult, Parser } from '../parser.ts'
+import { messagesOf } from '../sender.ts'
 
 const TITLE = 'Cucipop'
 const PROGRAMS = new Set(['cucipop', 'in.cucipop'])
@@ -20,14 +19,10 @@ export const cucipop: Parser = {
   literals: ['cucipop'],
   forgeryMarks: [],
   sample: ['Apr  9 08:41:00 mail cucipop[621]: alice 198.51.100.7 3, 1 (2048), 2 (9120)'],
-  parse,
+  parse: messagesOf(TITLE, PROGRAMS, parseMessage),
 }
 
-function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
-  if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
-  const misfit = senderMismatch(line, PROGRAMS)
-  if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line, fields)
+function parseMessage(cursor: Cursor): ParseResult {
   const start = cursor.at
   const user = cursor.take(USER, LONGEST_USER)
   if (user === undefined || !cursor.skip(' ')) return cursor.fail('ordinary', 'no user name')

@@ -2,11 +2,10 @@
  * up-imapproxy (imapproxyd) 1.1 and 1.2: `LOGIN: 'alice' (198.51.100.7:41537) on new sd [9]` once the server behind it has taken the login,
  * `on existing sd` where the proxy has compared the password itself (imapcommon.c). Old versions tell no port. Left out: all that fails.
  */
-import type { LogLine } from '../../core/log-line.ts'
-import { Cursor, charsExcept, DIGITS, IP_ADDRESS } from '../cursor.ts'
+import { type Cursor, charsExcept, DIGITS, IP_ADDRESS } from '../cursor.ts'
 import { parseLoggedAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
-import { foreign, forged, senderMismatch } from '../sender.ts'
+import type { ParseResult, Parser } from '../parser.ts'
+import { messagesOf } from '../sender.ts'
 
 const TITLE = 'up-imapproxy'
 const PROGRAMS = new Set(['in.imapproxyd', 'imapproxyd', 'imapproxy'])
@@ -30,14 +29,10 @@ export const imapproxy: Parser = {
   logoutLiterals: [FROM_SERVER],
   forgeryMarks: [],
   sample: ["Nov 22 14:30:38 mx1 in.imapproxyd[302]: LOGIN: 'alice' (198.51.100.7:41537) on new sd [9]"],
-  parse,
+  parse: messagesOf(TITLE, PROGRAMS, parseMessage),
 }
 
-function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
-  if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
-  const misfit = senderMismatch(line, PROGRAMS)
-  if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line, fields)
+function parseMessage(cursor: Cursor): ParseResult {
   if (cursor.skip(LOGIN)) return parseLogin(cursor)
   if (cursor.skip(LOGOUT)) return parseLogout(cursor)
   return cursor.fail('suspect', 'not a success line')

@@ -3,11 +3,10 @@
  * (pop_auth.c), joined by process. With a patch that was once common, one line holds both. Left out: the ends of sessions, which name nobody,
  * and popa3d under inetd without that patch, which logs no address.
  */
-import type { LogLine } from '../../core/log-line.ts'
-import { Cursor, charsExcept } from '../cursor.ts'
+import { type Cursor, charsExcept } from '../cursor.ts'
 import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
-import { foreign, forged, senderMismatch } from '../sender.ts'
+import type { ParseResult, Parser } from '../parser.ts'
+import { messagesOf } from '../sender.ts'
 
 const TITLE = 'popa3d'
 const PROGRAMS = new Set(['popa3d'])
@@ -27,14 +26,10 @@ export const popa3d: Parser = {
     'Nov 22 14:13:58 mx1 popa3d[335]: Session from 198.51.100.7',
     'Nov 22 14:13:58 mx1 popa3d[335]: Authentication passed for o.brien',
   ],
-  parse,
+  parse: messagesOf(TITLE, PROGRAMS, parseMessage),
 }
 
-function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
-  if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
-  const misfit = senderMismatch(line, PROGRAMS)
-  if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line, fields)
+function parseMessage(cursor: Cursor): ParseResult {
   if (cursor.skip(CONNECTED)) return parseConnection(cursor)
   if (cursor.skip(PASSED)) return parseLogin(cursor)
   if (cursor.skip(FAILED)) return { kind: 'disconnect' }

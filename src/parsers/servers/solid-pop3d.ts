@@ -3,11 +3,10 @@
  * the line of the connection (`--enable-connect`, or a standalone server) does, joined by process. Left out: root, whom the server refuses.
  */
 import type { ClientAddress } from '../../core/client-address.ts'
-import type { LogLine } from '../../core/log-line.ts'
-import { Cursor, charsExcept, HOST_NAME } from '../cursor.ts'
+import { type Cursor, charsExcept, HOST_NAME } from '../cursor.ts'
 import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
-import { foreign, forged, senderMismatch } from '../sender.ts'
+import type { ParseResult, Parser } from '../parser.ts'
+import { messagesOf } from '../sender.ts'
 
 const TITLE = 'Solid POP3 server'
 const PROGRAMS = new Set(['solid-pop3d', 'spop3d', 'in.spop3d', 'solidpop3d'])
@@ -30,14 +29,10 @@ export const solidPop3d: Parser = {
   logoutLiterals: ['session ended for '],
   forgeryMarks: [],
   sample: ['Nov 22 14:14:07 mx1 solid-pop3d[327]: user alice authenticated - 198.51.100.7'],
-  parse,
+  parse: messagesOf(TITLE, PROGRAMS, parseMessage),
 }
 
-function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
-  if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
-  const misfit = senderMismatch(line, PROGRAMS)
-  if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line, fields)
+function parseMessage(cursor: Cursor): ParseResult {
   if (cursor.skip('connect from ')) return parseConnection(cursor)
   if (cursor.skip('user ') || cursor.skip('mapped user ')) return parseLogin(cursor)
   if (cursor.skip('session ended for user ') || cursor.skip('session ended for mapped user ')) return parseEnd(cursor)

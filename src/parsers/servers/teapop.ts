@@ -2,11 +2,10 @@
  * Teapop 0.3 (teapop/pop_auth.c, pop_dele.c): the success line, whose first bracket is the server's address and whose last is the client's;
  * and the statistics at the end of a session. Left out: reverse names with a blank or a bracket.
  */
-import type { LogLine } from '../../core/log-line.ts'
-import { Cursor, charSet, charsExcept, IP_ADDRESS } from '../cursor.ts'
+import { type Cursor, charSet, charsExcept, IP_ADDRESS } from '../cursor.ts'
 import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
-import { foreign, forged, senderMismatch } from '../sender.ts'
+import type { ParseResult, Parser } from '../parser.ts'
+import { messagesOf } from '../sender.ts'
 
 const TITLE = 'Teapop'
 const PROGRAMS = new Set(['teapop', 'teapop_ssl', 'in.teapop'])
@@ -29,19 +28,15 @@ export const teapop: Parser = {
   sample: [
     'Nov 22 14:27:07 mx1 teapop[257]: Successful login for alice [192.0.2.25] from dsl-7.pool.example.net [198.51.100.7]',
   ],
-  parse,
+  parse: messagesOf(TITLE, PROGRAMS, parseMessage),
 }
 
-function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
-  if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
-  const misfit = senderMismatch(line, PROGRAMS)
-  if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line, fields)
-  return cursor.skip(SUCCESS) ? parseLogin(cursor, line) : parseEnd(cursor)
+function parseMessage(cursor: Cursor): ParseResult {
+  return cursor.skip(SUCCESS) ? parseLogin(cursor) : parseEnd(cursor)
 }
 
 /** `alice@example.com [192.0.2.25] from host.example [198.51.100.7]`. */
-function parseLogin(cursor: Cursor, line: LogLine): ParseResult {
+function parseLogin(cursor: Cursor): ParseResult {
   const user = takeUser(cursor)
   if (user === undefined) return cursor.fail('suspect', 'no user name')
   if (!cursor.skip(' [') || !cursor.pass(IP_ADDRESS, LONGEST_ADDRESS) || !cursor.skip('] from ')) {
@@ -55,7 +50,7 @@ function parseLogin(cursor: Cursor, line: LogLine): ParseResult {
   if (address === undefined) return cursor.fail('suspect', 'not a client address')
   if (!cursor.skip(']') || !cursor.ended) return cursor.fail('suspect', 'text after the address')
   const login = { user, address, service: 'pop3' as const }
-  return { kind: 'login', login: line.program === 'teapop_ssl' ? { ...login, tls: true } : login }
+  return { kind: 'login', login: cursor.line.program === 'teapop_ssl' ? { ...login, tls: true } : login }
 }
 
 /** `alice [198.51.100.7] R0(0) D0(0) L1(200)`. */

@@ -3,11 +3,10 @@
  * twice, and both must be the same. Left out: `authcontext_new_user_pass`, the line before it, which has no address.
  */
 import type { ClientAddress } from '../../core/client-address.ts'
-import type { LogLine } from '../../core/log-line.ts'
-import { Cursor, charsExcept, DIGITS, WORD } from '../cursor.ts'
+import { type Cursor, charsExcept, DIGITS, WORD } from '../cursor.ts'
 import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
-import { foreign, forged, senderMismatch } from '../sender.ts'
+import type { ParseResult, Parser } from '../parser.ts'
+import { messagesOf } from '../sender.ts'
 
 const TITLE = 'tpop3d'
 const PROGRAMS = new Set(['tpop3d'])
@@ -27,14 +26,10 @@ export const tpop3d: Parser = {
   sample: [
     "Nov 22 14:27:11 mx1 tpop3d[208]: fork_child: [5]alice(198.51.100.7): began session for `alice' with pam; child PID is 340",
   ],
-  parse,
+  parse: messagesOf(TITLE, PROGRAMS, parseMessage),
 }
 
-function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
-  if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
-  const misfit = senderMismatch(line, PROGRAMS)
-  if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line, fields)
+function parseMessage(cursor: Cursor): ParseResult {
   if (cursor.skip('connections_post_select: client ')) return parseEnd(cursor)
   if (!cursor.skip('fork_child: ')) return cursor.fail('ordinary', 'not the line of a new session')
   const client = takeClient(cursor)

@@ -3,11 +3,10 @@
  * (vm-pop3d.c, user.c, apop.c), joined by process; later ones (1.1.7) write both in one line. Left out: the `Connection opened` of a
  * connection without an address.
  */
-import type { LogLine } from '../../core/log-line.ts'
-import { Cursor, charsExcept, DIGITS } from '../cursor.ts'
+import { type Cursor, charsExcept, DIGITS } from '../cursor.ts'
 import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
-import { foreign, forged, senderMismatch } from '../sender.ts'
+import type { ParseResult, Parser } from '../parser.ts'
+import { messagesOf } from '../sender.ts'
 
 const TITLE = 'vm-pop3d'
 const PROGRAMS = new Set(['vm-pop3d', 'in.vm-pop3d'])
@@ -35,14 +34,10 @@ export const vmPop3d: Parser = {
     'Nov 22 14:27:14 mx1 vm-pop3d[378]: Connect from 198.51.100.7',
     "Nov 22 14:27:14 mx1 vm-pop3d[378]: User 'alice' logged in",
   ],
-  parse,
+  parse: messagesOf(TITLE, PROGRAMS, parseMessage),
 }
 
-function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
-  if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
-  const misfit = senderMismatch(line, PROGRAMS)
-  if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line, fields)
+function parseMessage(cursor: Cursor): ParseResult {
   if (cursor.skip('Connect from ')) return parseConnection(cursor)
   if (cursor.skip("User '")) return parseQuotedUser(cursor)
   if (cursor.skip('User ')) return parseApop(cursor)

@@ -3,11 +3,10 @@
  * (5.3 to 5.6, vchkpw.c), without the mechanism (5.2), and `vchkpw: login [alice@example.com] from 198.51.100.7` (4.x). Written only where
  * vpopmail was built with `--enable-logging=y` or `=v`. Left out: SMTP, webmail, and ports that are not those of POP3 and IMAP.
  */
-import type { LogLine } from '../../core/log-line.ts'
-import { Cursor, charSet, charsExcept } from '../cursor.ts'
+import { type Cursor, charSet, charsExcept } from '../cursor.ts'
 import { takeAddress } from '../logged-address.ts'
-import type { ParsedField, ParseResult, Parser } from '../parser.ts'
-import { foreign, forged, senderMismatch } from '../sender.ts'
+import type { ParseResult, Parser } from '../parser.ts'
+import { messagesOf } from '../sender.ts'
 
 const TITLE = 'vpopmail'
 /** `--enable-log-name`: vpopmail unless somebody changed it. */
@@ -41,14 +40,10 @@ export const vpopmail: Parser = {
   literals: [VIRTUAL, 'vchkpw: login ['],
   forgeryMarks: [],
   sample: ['Jul  7 11:23:52 mail vpopmail[20057]: vchkpw-pop3: (PLAIN) login success alice@example.com:198.51.100.7'],
-  parse,
+  parse: messagesOf(TITLE, PROGRAMS, parseMessage, PROCESSES),
 }
 
-function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
-  if (!PROGRAMS.has(line.program)) return foreign(TITLE, line)
-  const misfit = senderMismatch(line, PROCESSES)
-  if (misfit !== undefined) return forged(misfit)
-  const cursor = new Cursor(line, fields)
+function parseMessage(cursor: Cursor): ParseResult {
   const name = cursor.take(NAME, 20)
   if (name === undefined || !cursor.skip(': ')) return cursor.fail('suspect', 'no vchkpw in front of the text')
   const service = SERVICES.get(name)
