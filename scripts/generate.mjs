@@ -1,4 +1,4 @@
-/** `npm run generate`: writes the files that are made from the option table (after a build; `--check` only compares). */
+/** `npm run generate`: writes the files that are made from the option table and the list of parsers (after a build; `--check` only compares). */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, run } from './prepare.mjs'
