@@ -23,7 +23,6 @@ export async function withTarget<T>(
   }
 }
 
-// Without `await using`: the compiler does not rewrite the path of an import() in a function that has one.
 async function withOfflineTarget<T>(
   context: CliContext,
   config: Config,
