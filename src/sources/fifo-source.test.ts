@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -84,6 +85,14 @@ async function opened(chunks: AsyncIterator<SourceChunk>): Promise<void> {
   expect((await first).value).toMatchObject({ caughtUp: true })
 }
 
+/** Moves time on until the source has told of this. */
+async function toldOf(wanted: SourceNotice['kind']): Promise<void> {
+  while (!notices.some(({ kind }) => kind === wanted)) {
+    clock.advance(LOOK_EVERY_MS)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
 describe('a named pipe', () => {
   it('is made where it is missing, for its owner and group alone', async () => {
     const { chunks } = open(undefined, { mode: 0o620, group: String(process.getgid?.()) })
@@ -145,6 +154,46 @@ describe('a named pipe', () => {
     let text = (await next).value.bytes.toString()
     while (text === '') text = (await chunks.next()).value.bytes.toString()
     expect(text).toBe('one\n')
+  })
+
+  it('is waited for where its path cannot be looked at any more: here it leads to itself', async () => {
+    const { chunks } = open()
+    await opened(chunks)
+    rmSync(path)
+    symlinkSync(path, path)
+    const next = chunks.next()
+    await toldOf('unreadable')
+    rmSync(path)
+    await toldOf('restarted')
+    write('one\n')
+    let text = (await next).value.bytes.toString()
+    while (text === '') text = (await chunks.next()).value.bytes.toString()
+    expect(text).toBe('one\n')
+  })
+
+  it('gives no login of what waits in it where it has its name again: it may be the rest of a line', async () => {
+    const { chunks } = open()
+    await opened(chunks)
+    const writer = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+    writeSync(writer, 'one\nthe beginning')
+    await until(chunks, 'one\n')
+    const logins: Login[] = []
+    const scanner = new LoginScanner({ parsers, timezone: 'UTC' })
+    const reading = (async () => {
+      while (logins.length === 0) {
+        const { value } = await chunks.next()
+        scanner.scan(value.bytes, value, { login: (login) => logins.push(login), rejected: () => {} })
+      }
+    })()
+    renameSync(path, `${path}.away`)
+    writeFileSync(path, 'in its place')
+    await toldOf('unreadable')
+    writeSync(writer, `${LOGIN}\n${LOGIN.replace('alice', 'bob')}\n`)
+    renameSync(`${path}.away`, path)
+    await toldOf('restarted')
+    await reading
+    expect(logins.map(({ user }) => user)).toEqual(['bob'])
+    closeSync(writer)
   })
 
   it('is refused where it is something else, or others may write to it', async () => {

@@ -30,7 +30,7 @@ const WAITING_BYTES = 64 * 1024
 const SPOILER = Buffer.from([0])
 
 /** Where the pipe is, and with what rights it is made where it is missing. */
-export interface FifoSourceOptions extends SocketConfig, LineBufferOptions {
+interface FifoSourceOptions extends SocketConfig, LineBufferOptions {
   readonly clock: Clock
   readonly notice: (notice: SourceNotice) => void
 }
@@ -63,19 +63,21 @@ export class FifoSource implements Source {
   async *#run(isRestart: boolean, signal: AbortSignal): AsyncGenerator<SourceChunk> {
     let lines = new LineBuffer(0, this.#options)
     let fd: number | undefined = signal.aborted ? undefined : await openPipe(this.#options)
-    let isDoubtful = isRestart
+    const seen = new Set<string>()
     while (fd !== undefined) {
-      yield* this.#read(fd, lines, isDoubtful, signal)
+      const identity = identityOf(fd)
+      yield* this.#read(fd, lines, isRestart || seen.has(identity), signal)
+      seen.add(identity)
+      isRestart = false
       fd = await this.#openAgain(signal)
       // A line that was cut has no end in another pipe.
       lines = new LineBuffer(lines.nextOffset, this.#options)
-      isDoubtful = false
     }
   }
 
   /**
-   * What waits in a pipe at a restart may begin in the middle of a line, of which the reader before had the first half; the rest could be text
-   * that somebody chose, and look like a line. So the first of them gives nothing.
+   * What waits in a pipe that was read before (at a restart, or where it was away and has its name again) may begin in the middle of a line, of
+   * which that reader had the first half; the rest could be text that somebody chose, and look like a line. So the first of them gives nothing.
    */
   *#waiting(fd: number, lines: LineBuffer): Generator<SourceChunk> {
     const bytes = Buffer.allocUnsafe(WAITING_BYTES)
@@ -127,8 +129,7 @@ export class FifoSource implements Source {
     const own = fstatSync(fd)
     let cancel = () => {}
     const look = () => {
-      const now = statSync(path, { throwIfNoEntry: false })
-      if (now?.ino === own.ino && now.dev === own.dev) cancel = clock.setTimer(LOOK_EVERY_MS, look)
+      if (leadsTo(path, own)) cancel = clock.setTimer(LOOK_EVERY_MS, look)
       else act()
     }
     cancel = clock.setTimer(LOOK_EVERY_MS, look)
@@ -225,6 +226,21 @@ function giveRights(path: string, fd: number, mode: number, gid: number | undefi
       mend: 'make the user popauthd runs as a member of that group',
       cause: error,
     })
+  }
+}
+
+function identityOf(fd: number): string {
+  const { dev, ino } = fstatSync(fd)
+  return `${dev}:${ino}`
+}
+
+/** False too where the path cannot be looked at: why is told when it is opened. */
+function leadsTo(path: string, { ino, dev }: Stats): boolean {
+  try {
+    const now = statSync(path, { throwIfNoEntry: false })
+    return now?.ino === ino && now.dev === dev
+  } catch {
+    return false
   }
 }
 
