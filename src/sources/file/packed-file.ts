@@ -63,12 +63,14 @@ async function* byProgram(handle: FileHandle, packing: Exclude<Packing, 'gzip'>)
   const [program, ...args] = PROGRAMS[packing]
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   let complaint = ''
-  child.stderr.on('data', (text: Buffer) => {
-    complaint = (complaint + text.toString('latin1')).slice(0, LONGEST_COMPLAINT)
-  })
   const problem = new Promise<Error | undefined>((resolve) => {
     child.once('error', (cause) => resolve(new Error(`${program} cannot be run; install it`, { cause })))
     child.once('close', (code) => resolve(code === 0 ? undefined : new Error(`${program}: ${complaint.trim()}`)))
+  })
+  // Where descriptors have run out it has no pipes, and an error is on its way.
+  if (child.stderr === undefined) throw await problem
+  child.stderr.on('data', (text: Buffer) => {
+    complaint = (complaint + text.toString('latin1')).slice(0, LONGEST_COMPLAINT)
   })
   let unread: unknown
   feed(handle, child.stdin, (error) => {

@@ -128,6 +128,8 @@ class JournalFollower {
       env: { ...process.env, LC_ALL: 'C' },
     })
     const ended = endingOf(child)
+    // Where descriptors have run out it has no pipes, and an error is on its way.
+    if (child.stdout === undefined) return await ended
     const kill = () => void child.kill('SIGKILL')
     this.#signal.addEventListener('abort', kill, { once: true })
     try {
@@ -204,7 +206,7 @@ class JournalFollower {
 /** Never rejects. */
 function endingOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Ending> {
   let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-STDERR_BYTES)
   })
   return new Promise((resolve) => {
