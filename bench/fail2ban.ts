@@ -6,7 +6,7 @@ const PATTERN =
   '^.*dovecot(?:\\[\\d+\\])?: (?:pop3|imap)-login: Login: user=<<F-USER>[^>]*</F-USER>>, .*?rip=<HOST>, .*$'
 
 /** How to call it on a log. */
-export interface Fail2banCall {
+interface Fail2banCall {
   readonly command: readonly string[]
   readonly env: NodeJS.ProcessEnv
 }

@@ -6,7 +6,7 @@ import type { Logger } from './log.ts'
 import type { SourceNotice } from './sources/source.ts'
 
 /** Names of the counters; `status` and the metrics show them with the prefix `popauthd_`. */
-export type CounterName =
+type CounterName =
   | 'lines_rejected_total'
   | 'logouts_recognized_total'
   | 'logouts_rejected_total'

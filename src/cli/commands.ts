@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { CliContext, CommandWork } from './context.ts'
 
 /** Wraps a command's work so that its exit code reaches the process. */
-export type Act = <Args extends unknown[]>(work: (...args: Args) => CommandWork) => (...args: Args) => Promise<void>
+type Act = <Args extends unknown[]>(work: (...args: Args) => CommandWork) => (...args: Args) => Promise<void>
 
 /** What each file in `cli/` exports: it adds arguments, options, help and the action to `command`. */
 export type Configure = (command: Command, context: CliContext, act: Act) => void

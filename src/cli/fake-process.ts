@@ -6,14 +6,14 @@ import type { CliProcess, OutputStream } from './context.ts'
 import { runCli } from './run-cli.ts'
 
 /** What a command printed, and its exit code. */
-export interface CliResult {
+interface CliResult {
   readonly code: ExitCode
   readonly stdout: string
   readonly stderr: string
 }
 
 /** What differs from the usual fake process. */
-export interface FakeSettings {
+interface FakeSettings {
   readonly stdin?: string | Buffer
   readonly env?: Readonly<Record<string, string>>
   readonly nowMs?: number

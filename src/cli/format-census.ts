@@ -26,7 +26,7 @@ export interface Detected {
 }
 
 /** A line that is no login, and why. All text is untrusted. */
-export interface FailedLine {
+interface FailedLine {
   readonly line: string
   readonly file: string
   readonly lineNumber: number

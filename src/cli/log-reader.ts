@@ -23,7 +23,7 @@ const HEAD_BYTES = 4096
 const MAX_LINE_BYTES = 1024 * 1024
 
 /** Whole lines, each ended by LF. `bytes` may be reused after the next chunk is asked for. */
-export interface LogChunk {
+interface LogChunk {
   readonly bytes: Buffer
   /** Tells of the lines that hold one of the strings that were asked for, where they were looked for already. Returns the number of lines. */
   readonly tell?: (found: OnFound) => number

@@ -25,7 +25,7 @@ const SPARE_SLOT = OWN_SLOTS.length
 const FIRST_AHEAD = SPARE_SLOT + 1
 
 /** A segment that was searched. */
-export interface Segment {
+interface Segment {
   /** The bytes that its lines stand in; they are used again for a later segment. */
   readonly chunk: Buffer
   /** Tells of the found lines, with offsets in `chunk`. Returns the number of lines. */

@@ -18,7 +18,7 @@ export interface CheckContext {
 }
 
 /** Something found; `problem` stops the configuration, `warning` does not. */
-export interface Finding {
+interface Finding {
   readonly kind: 'problem' | 'warning'
   readonly option: OptionPath
   /** Steps inside the option. */

@@ -9,7 +9,7 @@ import { absolutePath, fileMode, groupName, integer, oneOf, type Shape, socketPa
 export type Effect = 'reload' | 'restart'
 
 /** One option. */
-export interface Option<T> {
+interface Option<T> {
   readonly shape: Shape<T>
   readonly effect: Effect
   /** The raw default, as it would stand in the file. `places.stateDirectory` is the configured one. */

@@ -11,7 +11,7 @@ export interface RawOption {
 }
 
 /** What was written in one place. */
-export interface RawOptions {
+interface RawOptions {
   readonly found: ReadonlyMap<OptionPath, RawOption>
   readonly problems: readonly Problem[]
 }

@@ -16,7 +16,7 @@ export function sourceId(source: SourceConfig): string {
 }
 
 /** The name of a receiver for people. */
-export function receiverName(receiver: SyslogConfig): string {
+function receiverName(receiver: SyslogConfig): string {
   if (receiver.transport === 'unix') return receiver.path
   return `syslog ${receiver.transport} ${receiver.address} port ${receiver.port}`
 }

@@ -7,7 +7,7 @@ import { type Fault, Faults, type Problem, pathText } from './problem.ts'
 import type { RawOption } from './raw-options.ts'
 
 /** What came out: `values` are only those that could be read; the configuration may be used if `problems` is empty. */
-export interface Validated {
+interface Validated {
   readonly values: Partial<Values>
   readonly problems: readonly Problem[]
   readonly warnings: readonly Problem[]

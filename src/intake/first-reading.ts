@@ -7,7 +7,7 @@ import type { Login } from '../core/login.ts'
 /** Lines of one log may be out of order by this much (a relay that was away); more means that a year has passed between them. */
 const DISORDER_MS = 24 * 60 * 60_000
 /** So many are held at most; a log with more logins in one window is not one that a year fits into. */
-export const MOST_HELD = 100_000
+const MOST_HELD = 100_000
 
 /** Takes the logins of a log in their order; those that still hold at its end are {@link release}d. */
 export class FirstReading {

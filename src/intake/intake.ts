@@ -27,7 +27,7 @@ const LOUD: ReadonlySet<VerdictReason> = new Set([
 ])
 
 /** What an intake works with; all of it is owned by the daemon. */
-export interface IntakeParts {
+interface IntakeParts {
   readonly source: Source
   readonly scanner: LoginScanner
   /** Ids of the servers that the scanner looks for. */

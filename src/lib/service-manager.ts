@@ -14,7 +14,7 @@ const NOTIFY_TIMEOUT_MS = 5_000
 export type Environment = Record<string, string | undefined>
 
 /** What a {@link ServiceManager} works with. */
-export interface ServiceManagerParts {
+interface ServiceManagerParts {
   readonly env: Environment
   readonly pid: number
   readonly clock: Clock

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { reasonOf, SocketError } from '../errors.ts'
 
 /** Where to listen and who may connect. */
-export interface UnixSocketOptions {
+interface UnixSocketOptions {
   readonly path: string
   /** File mode bits of the socket, for instance 0o660. */
   readonly mode: number

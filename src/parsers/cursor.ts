@@ -3,7 +3,7 @@ import type { LogLine } from '../core/log-line.ts'
 import type { Mismatch, ParsedField, ParseResult } from './parser.ts'
 
 /** A set of characters: one entry per ASCII code; `others` says whether it holds all characters beyond ASCII. */
-export interface CharSet {
+interface CharSet {
   readonly ascii: Uint8Array
   readonly others: boolean
 }

@@ -8,7 +8,7 @@ import type { Explanation, ScanInfo } from './scan-types.ts'
 import { toLogin } from './to-login.ts'
 
 /** What it takes to explain a line. */
-export interface ExplainParts {
+interface ExplainParts {
   readonly parsers: readonly Parser[]
   readonly clock: LineClock
   readonly maxLineBytes: number

@@ -14,7 +14,7 @@ const LONGEST_KEY = 400
 const LONGEST_USER = 255
 
 /** What lines of a session have told so far (nothing, where it was only announced), and the time of the last of them (Unix milliseconds). */
-export interface PendingSession {
+interface PendingSession {
   readonly address?: ClientAddress
   readonly user?: string
   readonly atMs: number

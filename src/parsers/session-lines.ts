@@ -15,7 +15,7 @@ function announcerKey(server: string, line: LogLine): string {
 }
 
 /** Results that tell a part of a login, or that there will be none. */
-export type PartOfLogin = Exclude<ParseResult, { kind: 'none' | 'login' | 'logout' | 'cut' }>
+type PartOfLogin = Exclude<ParseResult, { kind: 'none' | 'login' | 'logout' | 'cut' }>
 
 /** What must survive a restart between two lines of a session: plain JSON. */
 export interface StoredSessionLines {

@@ -102,7 +102,7 @@ export class Variables<Name extends string> {
 }
 
 /** What goes into a module: one function, exported as `name`, whose first `parameters` variables are given by its caller and are i32. */
-export interface ModuleFunction {
+interface ModuleFunction {
   readonly name: string
   readonly parameters: number
   readonly variables: readonly number[]

@@ -4,7 +4,7 @@ import type { StoredRecord } from './record.ts'
 import { type IndexEntry, type StoreWrites, type TableStore, type UserEntry, userKeyOf } from './store.ts'
 
 /** What the draft holds of one address. */
-export interface DraftEntry {
+interface DraftEntry {
   readonly key: Buffer
   /** As stored before this draft. */
   readonly before: StoredRecord | undefined

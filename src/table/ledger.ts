@@ -76,7 +76,7 @@ export function changeBetween(
 }
 
 /** How a map lists the address: see the head of this file. */
-export function listing(
+function listing(
   address: ClientAddress,
   record: StoredRecord | undefined,
   context: JudgeContext,

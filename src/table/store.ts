@@ -29,7 +29,7 @@ const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG']
 const KEY_BYTES = 16
 
 /** What an entry of the expiry index is about. */
-export type IndexKind = 'address' | 'user'
+type IndexKind = 'address' | 'user'
 /** One entry of the expiry index: `key` (16 bytes) has something that depends on a login at `atMs`. */
 export interface IndexEntry {
   readonly atMs: number

@@ -10,7 +10,7 @@ export interface CertificateFiles {
 }
 
 /** What a certificate says. */
-export interface CertificateOptions {
+interface CertificateOptions {
   /** Common name, which is also put into the subjectAltName. */
   readonly name: string
   /** More of the subjectAltName, as openssl writes it: `IP:192.0.2.25`. */

@@ -6,7 +6,7 @@ import type { OverlayRoot } from './overlay-root.ts'
 import { waitForPort } from './port.ts'
 
 /** A port to wait for; by default of both families. */
-export interface AwaitedPort {
+interface AwaitedPort {
   readonly port: number
   readonly families?: readonly (4 | 6)[]
 }

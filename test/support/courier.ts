@@ -5,7 +5,7 @@ import type { Lab } from './lab.ts'
 import { addSystemUsers, SYSTEM_USERS } from './system-users.ts'
 
 /** Where Courier listens. */
-export interface CourierPorts {
+interface CourierPorts {
   readonly pop3: number
   readonly pop3s: number
   readonly imap: number

@@ -6,7 +6,7 @@ import { inHost, type LabHost, SERVER_ADDRESS, SERVER_ADDRESS6 } from './netns.t
 import { type RunResult, run } from './run.ts'
 
 /** Who logs in, by which protocol, from where. `server` defaults to the laboratory's, in the family of `from`. */
-export interface LoginOptions {
+interface LoginOptions {
   readonly protocol?: 'pop3' | 'imap'
   readonly user?: string
   readonly password?: string
@@ -55,7 +55,7 @@ export function fetchmailLogin(lab: Lab, client: LabHost, options: LoginOptions 
 }
 
 /** What swaks sends. */
-export interface SendOptions {
+interface SendOptions {
   readonly to: string
   readonly envelopeFrom?: string
   readonly server?: string

@@ -13,7 +13,7 @@ export interface Backend {
 }
 
 /** The running proxy: ports 110, 143, 993 and 995, since nothing else in its lines tells the service. */
-export interface NginxMail extends ChrootProcess {
+interface NginxMail extends ChrootProcess {
   /** Its error log on the host; the same lines go to syslog. */
   readonly ownLog: string
 }

@@ -7,7 +7,7 @@ import { SERVER_ADDRESS, SERVER_ADDRESS6 } from './netns.ts'
 import type { Backend } from './nginx-mail.ts'
 
 /** Where Perdition listens. */
-export interface PerditionPorts {
+interface PerditionPorts {
   readonly pop3: number
   readonly imap: number
   readonly imaps: number

@@ -6,7 +6,7 @@ import { waitForPort } from './port.ts'
 import { addSystemUsers } from './system-users.ts'
 
 /** The running popa3d: port 110 of the server's IPv4 address, so not beside a Dovecot on that port. */
-export type Popa3dServer = ChrootProcess
+type Popa3dServer = ChrootProcess
 
 /** Starts popa3d with the system users alice, bob and carol, and waits until it answers. It logs through syslog only. */
 export async function startPopa3d(lab: Lab): Promise<Popa3dServer> {

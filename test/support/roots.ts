@@ -27,9 +27,6 @@ const RECIPES = {
 /** The roots that exist: servers of Debian 12 (the proxies share one), Dovecot 2.4 of Debian 13, what writes and rotates logs, and the mail clients. */
 export type RootName = keyof typeof RECIPES
 
-/** Every root's name, for a command that builds them all ahead of the tests. */
-export const rootNames = Object.keys(RECIPES) as RootName[]
-
 const BUILD_TIMEOUT_MS = 10 * 60_000
 
 // Runs under flock: whoever waited finds the finished root. A build that stopped half way left only *.partial behind.

@@ -16,7 +16,7 @@ export interface WrittenLogin {
 export type HeaderFormat = 'rfc3164' | 'traditional' | 'iso'
 
 /** Addresses of noise: none of them may ever be open. */
-export const NOISE_NETWORK = '192.88.99.'
+const NOISE_NETWORK = '192.88.99.'
 /** IPv4 addresses for each lane; later ones are IPv6. */
 const V4_PER_LANE = 16_000
 

@@ -5,7 +5,7 @@ import { basename, dirname } from 'node:path'
 import type { WrittenLogin } from './ledger.ts'
 
 /** One lane at the end: where its log is, and what was written to it. */
-export interface LaneRecord {
+interface LaneRecord {
   readonly name: string
   readonly path: string
   readonly logins: readonly WrittenLogin[]

@@ -5,7 +5,7 @@ import type { Lab } from '../support/lab.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 /** A log that a syslog daemon writes. */
-export interface ServedLog {
+interface ServedLog {
   readonly path: string
   readonly socket: string
 }

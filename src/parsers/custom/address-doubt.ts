@@ -16,7 +16,7 @@ const WORD_CHARACTER = /[\p{L}\p{N}_-]/u
 const MOST_COLONS = 7
 
 /** What speaks against the address, and where (0-based, in the message). */
-export interface Doubt {
+interface Doubt {
   readonly reason: string
   readonly column: number
 }

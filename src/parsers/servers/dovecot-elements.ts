@@ -35,7 +35,7 @@ const MOST_ELEMENTS = 24
 const ADDRESS_OFFSET = 8
 
 /** What the elements of a line have told so far. */
-export interface Elements {
+interface Elements {
   readonly seen: string[]
   count: number
   tls: boolean

@@ -10,7 +10,7 @@ import { infoUser, keyOfAddress, keysOfNetwork, networkOfLogin, renderInfoLine }
 import type { MapChange } from './map-file.ts'
 
 /** How keys are written. */
-export interface LiveOptions {
+interface LiveOptions {
   readonly tagged: boolean
   readonly writeInfo: boolean
   /** Networks that always may relay: written as prefix keys. */

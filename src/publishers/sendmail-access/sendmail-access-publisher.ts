@@ -22,7 +22,7 @@ import { cannotWrite, removeStaged, replaceFile, type StagedFile, stageFile } fr
 import { readText, StaticFile } from './static-file.ts'
 
 /** What the publisher needs. */
-export interface SendmailAccessOptions {
+interface SendmailAccessOptions {
   readonly config: SendmailAccessConfig
   /** Networks that always may relay: written as prefix keys. */
   readonly always: readonly Network[]

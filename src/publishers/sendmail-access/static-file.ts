@@ -8,7 +8,7 @@ import { cannotWrite, replaceFile } from './replace-file.ts'
 import { adoptInto, type IsKnown, type TakeOver, takeOverEdited, takeOverForeign, withoutEntries } from './take-over.ts'
 
 /** The text files of one map, and what is known about clients. */
-export interface StaticFileOptions {
+interface StaticFileOptions {
   /** For instance /etc/mail/access. */
   readonly textPath: string
   /** For instance /etc/mail/access.db. */

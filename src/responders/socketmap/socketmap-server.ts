@@ -8,7 +8,7 @@ import type { Lookup, Responder } from '../responder.ts'
 import { ANSWERS, answerRequest, MAX_REQUEST_BYTES } from './protocol.ts'
 
 /** What the server needs. */
-export interface SocketmapOptions extends SocketConfig {
+interface SocketmapOptions extends SocketConfig {
   /** Further connections are closed at once; sendmail then treats the lookup as failed. */
   readonly maxConnections: number
   readonly lookup: Lookup

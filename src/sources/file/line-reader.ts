@@ -10,7 +10,7 @@ import { type Packing, packingOf, unpack } from './packed-file.ts'
  * `lines`: whole lines, valid until the next read; `atEnd` says that nothing more was there.
  * `end`: no whole line now. `changed`: the file was cut short or rewritten; nothing more comes from this reader.
  */
-export type ReadResult =
+type ReadResult =
   | { readonly kind: 'lines'; readonly bytes: Buffer; readonly atEnd: boolean }
   | { readonly kind: 'end' }
   | { readonly kind: 'changed'; readonly how: string }

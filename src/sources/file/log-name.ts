@@ -8,7 +8,7 @@ export const COMPRESSED = /\.(gz|Z|bz2|xz|zst|lz4)$/
 const LONGEST_NUMBER = 20
 
 /** A file that a pattern means. `order`: sorts as text, later dates and higher numbers behind earlier and lower ones. */
-export interface DatedFile {
+interface DatedFile {
   readonly path: string
   readonly order: string
 }

@@ -26,7 +26,7 @@ export interface PlannedFile {
 }
 
 /** What to read, oldest first, so that nothing behind a mark is missed. All files are open and belong to the caller. */
-export interface ReadingPlan {
+interface ReadingPlan {
   readonly predecessors: readonly PlannedFile[]
   /** Where to go on in the file that now has the name. */
   readonly liveOffset: number
@@ -70,7 +70,7 @@ export function compareGenerations(a: Generation, b: Generation): number {
  * undefined where a file was renamed or removed meanwhile: it must be listed again.
  * @throws system errors that pass ({@link passes}): then nothing is known of the predecessors
  */
-export async function listGenerations(path: string): Promise<Generation[] | undefined> {
+async function listGenerations(path: string): Promise<Generation[] | undefined> {
   const found: Generation[] = []
   for (const { name, order } of isPattern(path) ? await datedNames(path) : await rotatedNames(path)) {
     const generation = await describe(name, order)

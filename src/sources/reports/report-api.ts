@@ -18,7 +18,7 @@ const ANSWER_MS = 1000
 const YES = { status: 0, msg: '' }
 
 /** What the routes work with. */
-export interface ReportApiParts {
+interface ReportApiParts {
   readonly secret: ReportSecret
   readonly queue: ReportQueue
   readonly tally: ReportTally

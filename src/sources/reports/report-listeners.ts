@@ -78,7 +78,7 @@ async function closeHttp(server: HttpServer): Promise<void> {
 }
 
 /** What is done with the lines of the Unix socket. */
-export interface LineTaker {
+interface LineTaker {
   /** One line without its LF; valid during the call. */
   line(bytes: Buffer): void
   /** A line was longer than allowed. */
@@ -86,7 +86,7 @@ export interface LineTaker {
 }
 
 /** Where the Unix socket lies and who may connect: whoever may, is believed. */
-export interface LineSocket {
+interface LineSocket {
   readonly path: string
   readonly mode: number
   readonly group: string | undefined

@@ -2,7 +2,7 @@
 import type { Login } from '../../core/login.ts'
 
 /** Most logins that wait; a commit takes milliseconds, so that many wait only where nothing can be committed (a full disk). */
-export const MOST_WAITING = 10_000
+const MOST_WAITING = 10_000
 
 /** How a report ended: `recorded` once its login is in the table's file, `dropped` where the queue was full or is closed. */
 export type Recorded = 'recorded' | 'dropped'

@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { SourceNotice } from '../source.ts'
 
 /** Why a report gave no login. All but `ignored` are trouble: `unauthorized` came without the secret, `dropped` found no room. */
-export type LostReport = 'ignored' | 'malformed' | 'unauthorized' | 'dropped'
+type LostReport = 'ignored' | 'malformed' | 'unauthorized' | 'dropped'
 
 const TELL_AGAIN_MS = 60_000
 
@@ -14,7 +14,7 @@ const WORDS: Readonly<Record<Exclude<LostReport, 'ignored'>, string>> = {
 }
 
 /** Whom a tally tells. */
-export interface TallyOptions {
+interface TallyOptions {
   readonly clock: Clock
   readonly notice: (notice: SourceNotice) => void
 }

@@ -8,7 +8,7 @@ import type { Receiver } from './receiver.ts'
 const KERNEL_BYTES = 4 * 1024 * 1024
 
 /** Where it listens. Anybody who can send there is believed. */
-export interface DatagramOptions {
+interface DatagramOptions {
   readonly address: string
   /** 0: any free one. */
   readonly port: number

@@ -16,7 +16,7 @@ const MOST_DIGITS = 7
 export type Framing = 'either' | 'octet-counting'
 
 /** Limits of a {@link FrameDecoder}. */
-export interface FrameOptions {
+interface FrameOptions {
   readonly framing: Framing
   /** Longer frames are left out. */
   readonly maxFrameBytes: number

@@ -37,7 +37,7 @@ const NOTICE_KINDS: Readonly<Record<Trouble, SourceNotice['kind']>> = {
 }
 
 /** What a {@link Mailroom} works with. */
-export interface MailroomOptions {
+interface MailroomOptions {
   readonly clock: Clock
   readonly notice: (notice: SourceNotice) => void
   /** Bytes of lines that wait at most. */

@@ -4,7 +4,7 @@
  */
 
 /** Why a message is no line. */
-export type Refusal = 'without_priority' | 'without_time'
+type Refusal = 'without_priority' | 'without_time'
 
 const PRIORITY = /^<(?:\d|[1-9]\d|1[0-8]\d|19[01])>/
 const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)'

@@ -28,12 +28,10 @@ const FAREWELL_MS = 300
 const SOCKET_DIRECTORY_MODE = 0o755
 
 /** A receiver with connections, as configured. */
-export type StreamConfig =
-  | Exclude<SyslogConfig, { readonly transport: 'tcp' | 'udp' }>
-  | (SyslogConfig & { transport: 'tcp' })
+type StreamConfig = Exclude<SyslogConfig, { readonly transport: 'tcp' | 'udp' }> | (SyslogConfig & { transport: 'tcp' })
 
 /** What the receiver needs. */
-export interface StreamOptions {
+interface StreamOptions {
   readonly config: StreamConfig
   readonly mailroom: Mailroom
   readonly clock: Clock

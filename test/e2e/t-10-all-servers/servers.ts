@@ -40,7 +40,7 @@ export interface ServerCase {
 }
 
 /** Anybody may call himself this. */
-export const HOSTILE_NAME = 'x, ip=[::ffff:6.6.6.6]'
+const HOSTILE_NAME = 'x, ip=[::ffff:6.6.6.6]'
 
 /** Names that hold the success lines of these servers, for an address from which nobody logs in. */
 export const FORGED_NAMES = [

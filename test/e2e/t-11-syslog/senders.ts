@@ -17,7 +17,7 @@ export interface SenderFiles {
 }
 
 /** What a sender runs, with which part of the guide, and where it finds popauthd's socket and pipe. */
-export interface SenderOptions {
+interface SenderOptions {
   readonly kind: 'rsyslog' | 'syslog-ng'
   /** A name of its own within the laboratory. */
   readonly name: string

@@ -5,7 +5,7 @@ import { readJournalEntry } from '../../../src/parsers/journal-envelope.ts'
 import type { SampleLog } from './sample-logs.ts'
 
 /** Who says what, without time. */
-export interface Message {
+interface Message {
   readonly host: string
   readonly program: string
   readonly pid?: number

@@ -8,7 +8,7 @@ import type { Edited } from './edits.ts'
 import type { SampleLog } from './sample-logs.ts'
 
 /** The canonical text of an address (RFC 5952; IPv4-mapped IPv6 as IPv4), or undefined where the text is none. */
-export function canonicalAddress(text: string): string | undefined {
+function canonicalAddress(text: string): string | undefined {
   if (isIPv4(text)) return text
   if (!isIPv6(text) || text.includes('%')) return undefined
   const whole = new URL(`http://[${text}]/`).hostname.slice(1, -1)
@@ -19,7 +19,7 @@ export function canonicalAddress(text: string): string | undefined {
 }
 
 /** A part of a log: from `start` to before `end`, in bytes. */
-export interface Span {
+interface Span {
   readonly start: number
   readonly end: number
 }
