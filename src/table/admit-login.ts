@@ -7,7 +7,7 @@ import type { UserLogin, VerdictReason } from '../core/authorization.ts'
 import { addressFromBytes, addressToBytes } from '../core/client-address.ts'
 import type { Login } from '../core/login.ts'
 import type { Draft } from './draft.ts'
-import { compareLogins, type StoredRecord } from './record.ts'
+import { compareLogins, NOT_INDEXED, type StoredRecord } from './record.ts'
 
 /** Refused logins remembered per user, as a multiple of the limit of addresses; older ones are covered by a watermark. */
 const REMEMBERED_REFUSALS = 3
@@ -56,7 +56,7 @@ export function admitLogin(draft: Draft, login: Login, context: JudgeContext, no
 
 /** A record that knows of nobody. */
 export function emptyRecord(address: StoredRecord['address']): StoredRecord {
-  return { address, users: [], forgottenMs: 0, told: 0, session: 0 }
+  return { address, users: [], forgottenMs: 0, told: 0, session: 0, indexedMs: NOT_INDEXED }
 }
 
 /** The record with `entry` in place of the user's older one, cut to the newest `most` users. */

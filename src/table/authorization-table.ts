@@ -11,6 +11,7 @@ import type { Decision } from '../core/decision.ts'
 import type { Login } from '../core/login.ts'
 import { reasonOf, TableError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
+import { mapInTurns } from '../lib/map-in-turns.ts'
 import { type StateLock, takeStateLock } from '../lib/state-lock.ts'
 import { type Admission, admitLogin } from './admit-login.ts'
 import { Draft } from './draft.ts'
@@ -174,10 +175,12 @@ export class AuthorizationTable implements AsyncDisposable {
     return this.#queue.run(async () => {
       const nowMs = this.#now()
       const draft = new Draft(this.#store)
-      const admissions = input.logins.map((login) => admitLogin(draft, login, this.#context, nowMs))
-      const changes = this.#settleTouched(draft, admissions, nowMs)
+      const admissions = await mapInTurns(input.logins, (login) => admitLogin(draft, login, this.#context, nowMs))
+      const changes = await this.#settleTouched(draft, admissions, nowMs)
       if (input.position !== undefined) draft.setPosition(input.position.sourceId, input.position.value)
-      const outcomes = input.logins.map((login, i) => this.#outcome(draft, login, admissions[i] as Admission, nowMs))
+      const outcomes = await mapInTurns(input.logins, (login, i) =>
+        this.#outcome(draft, login, admissions[i] as Admission, nowMs),
+      )
       // A lookup need not wait for the disk: a login that was read is a fact, and after a power cut its line is read again.
       this.#committing = draft
       try {
@@ -189,7 +192,7 @@ export class AuthorizationTable implements AsyncDisposable {
     })
   }
 
-  /** The instant at which something ends next and `sweep` has work; in the past where work waits; undefined where nothing ends. */
+  /** The instant before which nothing ends and `sweep` has no work; in the past where work waits; undefined where nothing ends. */
   nextExpiryMs(): number | undefined {
     const oldest = this.#store.oldest(1)[0]
     const next = Math.min(
@@ -297,15 +300,16 @@ export class AuthorizationTable implements AsyncDisposable {
         continue
       }
       const { record, before } = draft.entry(entry.key)
-      if (before?.users.at(-1)?.lastMs !== entry.atMs) draft.dropOrphan(entry)
+      if (before?.indexedMs !== entry.atMs) draft.dropOrphan(entry)
       if (record === undefined) continue
       draft.put(entry.key, { ...record, users: record.users.filter(({ lastMs }) => nowMs < lastMs + windowMs) })
+      draft.reindex(entry.key)
       keys.push(entry.key)
     }
     return keys
   }
 
-  #settleTouched(draft: Draft, admissions: readonly Admission[], nowMs: number): TableChange[] {
+  async #settleTouched(draft: Draft, admissions: readonly Admission[], nowMs: number): Promise<TableChange[]> {
     const users = new Map<string, UserLogin>()
     for (const admission of admissions) {
       if (admission.kind !== 'stored') continue
@@ -313,11 +317,11 @@ export class AuthorizationTable implements AsyncDisposable {
       const other = users.get(name)
       if (other === undefined || other.lastMs <= admission.login.lastMs) users.set(name, admission.login)
     }
-    return draft
-      .entries()
-      .filter(({ record, before }) => record !== before)
-      .map(({ key }) => this.#ledger.settle(draft, key, nowMs, users.get(key.toString('latin1'))))
-      .filter(isChange)
+    const touched = draft.entries().filter(({ record, before }) => record !== before)
+    const changes = await mapInTurns(touched, ({ key }) =>
+      this.#ledger.settle(draft, key, nowMs, users.get(key.toString('latin1'))),
+    )
+    return changes.filter(isChange)
   }
 
   #outcome(draft: Draft, login: Login, admission: Admission, nowMs: number): LoginOutcome {

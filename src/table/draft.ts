@@ -1,7 +1,7 @@
 /** One transaction in the making: reads through to the store, gathers what changes, and derives the indexes from the records. */
 import type { UserLogin } from '../core/authorization.ts'
-import type { StoredRecord } from './record.ts'
-import { type IndexEntry, type StoreWrites, type TableStore, type UserEntry, userKeyOf } from './store.ts'
+import { NOT_INDEXED, type StoredRecord } from './record.ts'
+import { type IndexEntry, type StoreWrites, type TableStore, userKeyOf } from './store.ts'
 
 /** What the draft holds of one address. */
 interface DraftEntry {
@@ -11,13 +11,24 @@ interface DraftEntry {
   readonly record: StoredRecord | undefined
 }
 
+/** One address of a user: when the last login was, and whether a limit refused it. */
+interface UserEntry {
+  readonly addressKey: Buffer
+  readonly lastMs: number
+  readonly refused: boolean
+}
+
 /** Used once: read and `put`, then `write`. Only one draft of a store is alive at a time. */
 export class Draft {
   readonly #store: TableStore
   readonly #entries = new Map<string, DraftEntry>()
-  readonly #userEntries = new Map<string, Map<string, UserEntry>>()
-  /** Names of the entries that this draft changed, by the users in them before or after. */
-  readonly #changedByUser = new Map<string, Set<string>>()
+  readonly #userKeys = new Map<string, Buffer>()
+  /** Keys of the addresses of users that were asked for, as they are stored. */
+  readonly #storedKeys = new Map<string, readonly Buffer[]>()
+  /** Keys of the addresses at which this draft put users, removed ones too. */
+  readonly #putKeys = new Map<string, Map<string, Buffer>>()
+  /** Names of the entries to be indexed where their oldest login is, not before. */
+  readonly #reindexed = new Set<string>()
   readonly #watermarks = new Map<string, { userKey: Buffer; before: number | undefined; atMs: number | undefined }>()
   readonly #positions = new Map<string, unknown>()
   readonly #orphans: IndexEntry[] = []
@@ -59,29 +70,36 @@ export class Draft {
     const entry = this.entry(key)
     this.#added += Number(record !== undefined) - Number(entry.record !== undefined)
     const name = key.toString('latin1')
-    for (const { user } of entry.record?.users ?? []) {
-      this.#noteChange(user, name)
-      this.#userEntries.get(user)?.delete(name)
-    }
-    for (const { user, lastMs, refused } of record?.users ?? []) {
-      this.#noteChange(user, name)
-      this.#userEntries.get(user)?.set(name, { addressKey: key, lastMs, refused })
+    for (const { user } of record?.users ?? []) {
+      if (entry.record?.users.some((other) => other.user === user) !== true) this.#notePut(user, name, key)
     }
     this.#entries.set(name, { key, before: entry.before, record })
   }
 
   /** Addresses of a user as they stand in this draft. */
-  addressesOf(user: string): Iterable<UserEntry> {
-    return this.#addressesOf(user).values()
+  *addressesOf(user: string): Iterable<UserEntry> {
+    const put = this.#putKeys.get(user)
+    for (const key of this.#storedKeysOf(user)) {
+      if (put?.has(key.toString('latin1')) !== true) yield* this.#entryOf(user, key)
+    }
+    for (const key of put?.values() ?? []) yield* this.#entryOf(user, key)
   }
 
   /** Logins of a user at or before this time, from addresses that have no entry of his, were refused. */
   watermark(user: string): number | undefined {
-    return this.#watermark(userKeyOf(user)).atMs
+    return this.#watermark(this.#userKey(user)).atMs
   }
 
   setWatermark(user: string, atMs: number): void {
-    this.#watermark(userKeyOf(user)).atMs = atMs
+    this.#watermark(this.#userKey(user)).atMs = atMs
+  }
+
+  /**
+   * Moves the expiry index entry of a changed address to its oldest login. Otherwise one that lies before it stays: a client that logs in
+   * again and again costs the index nothing until its entry is the oldest of all.
+   */
+  reindex(key: Buffer): void {
+    this.#reindexed.add(key.toString('latin1'))
   }
 
   /** Removes the watermark of an expiry index entry, unless it has moved on. */
@@ -124,9 +142,10 @@ export class Draft {
     }
     for (const [name, { key, before, record }] of this.#entries) {
       if (record === before) continue
-      writes.records.set(name, { key, record })
-      addIndexWrites(writes, key, 'address', oldestLogin(before?.users), oldestLogin(record?.users))
-      addUserWrites(writes, key, before?.users ?? [], record?.users ?? [])
+      const indexedMs = this.#indexedMs(name, before, record)
+      writes.records.set(name, { key, record: record && { ...record, indexedMs } })
+      addIndexWrites(writes, key, 'address', indexed(before?.indexedMs), indexed(indexedMs))
+      this.#addUserWrites(writes, key, before?.users ?? [], record?.users ?? [])
     }
     for (const [name, { userKey, before, atMs }] of this.#watermarks) {
       if (before === atMs) continue
@@ -136,21 +155,57 @@ export class Draft {
     return writes
   }
 
-  #addressesOf(user: string): Map<string, UserEntry> {
-    let entries = this.#userEntries.get(user)
-    if (entries === undefined) {
-      const stored = this.#store.userEntries(userKeyOf(user))
-      entries = new Map(stored.map((entry) => [entry.addressKey.toString('latin1'), entry]))
-      for (const name of this.#changedByUser.get(user) ?? []) overlay(entries, name, this.#entries.get(name), user)
-      this.#userEntries.set(user, entries)
-    }
-    return entries
+  /** Where the index is to have the address. */
+  #indexedMs(name: string, before: StoredRecord | undefined, record: StoredRecord | undefined): number {
+    const oldestMs = record?.users.at(-1)?.lastMs
+    if (oldestMs === undefined) return NOT_INDEXED
+    const storedMs = indexed(before?.indexedMs)
+    return storedMs === undefined || oldestMs < storedMs || this.#reindexed.has(name) ? oldestMs : storedMs
   }
 
-  #noteChange(user: string, name: string): void {
-    const names = this.#changedByUser.get(user)
-    if (names === undefined) this.#changedByUser.set(user, new Set([name]))
-    else names.add(name)
+  #addUserWrites(
+    { users }: StoreWrites,
+    addressKey: Buffer,
+    before: readonly UserLogin[],
+    after: readonly UserLogin[],
+  ): void {
+    for (const { user } of before) {
+      if (after.some((other) => other.user === user)) continue
+      users.push({ userKey: this.#userKey(user), addressKey, remove: true })
+    }
+    for (const { user } of after) {
+      if (before.some((other) => other.user === user)) continue
+      users.push({ userKey: this.#userKey(user), addressKey, remove: false })
+    }
+  }
+
+  *#entryOf(user: string, addressKey: Buffer): Generator<UserEntry> {
+    const login = this.entry(addressKey).record?.users.find((other) => other.user === user)
+    if (login !== undefined) yield { addressKey, lastMs: login.lastMs, refused: login.refused }
+  }
+
+  #storedKeysOf(user: string): readonly Buffer[] {
+    let keys = this.#storedKeys.get(user)
+    if (keys === undefined) {
+      keys = this.#store.addressKeysOf(this.#userKey(user))
+      this.#storedKeys.set(user, keys)
+    }
+    return keys
+  }
+
+  #userKey(user: string): Buffer {
+    let key = this.#userKeys.get(user)
+    if (key === undefined) {
+      key = userKeyOf(user)
+      this.#userKeys.set(user, key)
+    }
+    return key
+  }
+
+  #notePut(user: string, name: string, key: Buffer): void {
+    const keys = this.#putKeys.get(user)
+    if (keys === undefined) this.#putKeys.set(user, new Map([[name, key]]))
+    else keys.set(name, key)
   }
 
   #watermark(userKey: Buffer): { userKey: Buffer; before: number | undefined; atMs: number | undefined } {
@@ -165,17 +220,9 @@ export class Draft {
   }
 }
 
-/** Puts what a draft has already changed of one address over the stored entries of a user. */
-function overlay(entries: Map<string, UserEntry>, name: string, entry: DraftEntry | undefined, user: string): void {
-  if (entry === undefined || entry.record === entry.before) return
-  const { key, record } = entry
-  const login = record?.users.find((other) => other.user === user)
-  if (login === undefined) entries.delete(name)
-  else entries.set(name, { addressKey: key, lastMs: login.lastMs, refused: login.refused })
-}
-
-function oldestLogin(users: readonly UserLogin[] | undefined): number | undefined {
-  return users?.at(-1)?.lastMs
+/** A time in the expiry index; undefined where there is none. */
+function indexed(atMs: number | undefined): number | undefined {
+  return atMs === NOT_INDEXED ? undefined : atMs
 }
 
 function addIndexWrites(
@@ -188,20 +235,4 @@ function addIndexWrites(
   if (before === after) return
   if (before !== undefined) writes.index.push({ entry: { atMs: before, key, kind }, remove: true })
   if (after !== undefined) writes.index.push({ entry: { atMs: after, key, kind }, remove: false })
-}
-
-function addUserWrites(
-  writes: StoreWrites,
-  addressKey: Buffer,
-  before: readonly UserLogin[],
-  after: readonly UserLogin[],
-): void {
-  for (const { user } of before) {
-    if (after.some((other) => other.user === user)) continue
-    writes.users.push({ userKey: userKeyOf(user), addressKey, entry: undefined })
-  }
-  for (const { user, lastMs, refused } of after) {
-    const same = before.some((old) => old.user === user && old.lastMs === lastMs && old.refused === refused)
-    if (!same) writes.users.push({ userKey: userKeyOf(user), addressKey, entry: { addressKey, lastMs, refused } })
-  }
 }

@@ -5,17 +5,30 @@ import { addressFromBytes } from '../core/client-address.ts'
 import type { Service } from '../core/login.ts'
 import { TableError } from '../errors.ts'
 
-/** `told`: end of the authorization last told to publishers, Unix milliseconds; 0 closed, -1 without end. Holds in the session `session`. */
+/**
+ * `told`: end of the authorization last told to publishers, Unix milliseconds; 0 closed, -1 without end. Holds in the session `session`.
+ * `indexedMs`: where the expiry index has the address, at or before its oldest login; {@link NOT_INDEXED} where nobody has logged in.
+ */
 export interface StoredRecord extends AddressFacts {
   readonly forgottenMs: number
   readonly told: number
   readonly session: number
+  readonly indexedMs: number
 }
+
+/** See {@link StoredRecord}. */
+export const NOT_INDEXED = -1
 
 /** One user login as stored: user, last login, milliseconds back to its first, service and refusal in one number, server. */
 type StoredLogin = [user: string, lastMs: number, sinceMs: number, flags: number, server: string]
 /** Version in `meta` stands for this layout. */
-export type EncodedRecord = [session: number, told: number, forgottenMs: number, ...logins: StoredLogin[]]
+export type EncodedRecord = [
+  session: number,
+  told: number,
+  forgottenMs: number,
+  indexedMs: number,
+  ...logins: StoredLogin[],
+]
 
 const SERVICES: readonly Service[] = ['any', 'pop3', 'imap']
 const REFUSED = 4
@@ -30,17 +43,17 @@ export function encodeRecord(record: StoredRecord): EncodedRecord {
   const logins = record.users.map(({ user, lastMs, firstMs, service, refused, server }): StoredLogin => {
     return [user, lastMs, lastMs - firstMs, SERVICES.indexOf(service) | (refused ? REFUSED : 0), server]
   })
-  return [record.session, record.told, record.forgottenMs, ...logins]
+  return [record.session, record.told, record.forgottenMs, record.indexedMs, ...logins]
 }
 
 /** The inverse of {@link encodeRecord}. @throws {TableError} for anything else: a damaged record authorizes nobody */
 export function decodeRecord(key: Uint8Array, stored: unknown): StoredRecord {
-  if (!Array.isArray(stored) || stored.length < 3) throw damagedRecord(key)
-  const [session, told, forgottenMs, ...logins] = stored as EncodedRecord
-  if (typeof session !== 'number' || typeof told !== 'number' || typeof forgottenMs !== 'number')
-    throw damagedRecord(key)
+  if (!Array.isArray(stored) || stored.length < 4) throw damagedRecord(key)
+  const [session, told, forgottenMs, indexedMs, ...logins] = stored as EncodedRecord
+  const numbers = [session, told, forgottenMs, indexedMs]
+  if (!numbers.every((value) => typeof value === 'number')) throw damagedRecord(key)
   const users = logins.map((login) => decodeLogin(key, login))
-  return { address: addressFromBytes(key), users, forgottenMs, told, session }
+  return { address: addressFromBytes(key), users, forgottenMs, told, session, indexedMs }
 }
 
 function decodeLogin(key: Uint8Array, stored: StoredLogin): UserLogin {

@@ -10,7 +10,7 @@ import { decodeRecord, type EncodedRecord, encodeRecord, MEND_DAMAGED, type Stor
 import { FileRoom, fillTo } from './room.ts'
 
 /** Version of the layout of all databases; another one is refused. */
-const LAYOUT_VERSION = 1
+const LAYOUT_VERSION = 2
 const TABLE_FILE = 'table.mdb'
 const LOCK_FILE_BYTES = 16_384
 /** Most that opening the table writes. */
@@ -30,18 +30,11 @@ const KEY_BYTES = 16
 
 /** What an entry of the expiry index is about. */
 type IndexKind = 'address' | 'user'
-/** One entry of the expiry index: `key` (16 bytes) has something that depends on a login at `atMs`. */
+/** One entry of the expiry index: nothing at `key` (16 bytes) depends on a login before `atMs`. */
 export interface IndexEntry {
   readonly atMs: number
   readonly key: Buffer
   readonly kind: IndexKind
-}
-
-/** One address of a user: when the last login was, and whether a limit refused it. */
-export interface UserEntry {
-  readonly addressKey: Buffer
-  readonly lastMs: number
-  readonly refused: boolean
 }
 
 /** Writes gathered for one transaction. A later write to the same key wins. */
@@ -50,7 +43,7 @@ export interface StoreWrites {
   /** Records that are new, less those that go. */
   readonly added: number
   readonly index: { entry: IndexEntry; remove: boolean }[]
-  readonly users: { userKey: Buffer; addressKey: Buffer; entry: UserEntry | undefined }[]
+  readonly users: { userKey: Buffer; addressKey: Buffer; remove: boolean }[]
   /** Per user: logins at or before this time from addresses without an entry were refused; undefined removes it. */
   readonly watermarks: Map<string, { userKey: Buffer; atMs: number | undefined }>
   readonly positions: Map<string, unknown>
@@ -62,7 +55,7 @@ export class TableStore implements AsyncDisposable {
   readonly #root: RootDatabase
   readonly #addresses: Database<EncodedRecord, Buffer>
   readonly #byLogin: Database<number, Buffer>
-  readonly #users: Database<[number, boolean] | number, Buffer>
+  readonly #users: Database<number, Buffer>
   readonly #positions: Database<unknown, string>
   readonly #meta: Database<number, string>
   readonly #room: FileRoom
@@ -140,15 +133,12 @@ export class TableStore implements AsyncDisposable {
     return found
   }
 
-  /** Addresses of a user. */
-  userEntries(userKey: Buffer): UserEntry[] {
-    const found: UserEntry[] = []
+  /** Keys of the addresses that a user logged in from. */
+  addressKeysOf(userKey: Buffer): Buffer[] {
+    const found: Buffer[] = []
     const start = Buffer.concat([userKey, Buffer.alloc(KEY_BYTES)])
     const end = Buffer.concat([userKey, Buffer.alloc(KEY_BYTES + 1, 0xff)])
-    for (const { key, value } of this.#users.getRange({ start, end })) {
-      if (!Array.isArray(value)) continue
-      found.push({ addressKey: Buffer.from(key.subarray(KEY_BYTES)), lastMs: value[0], refused: value[1] })
-    }
+    for (const key of this.#users.getKeys({ start, end })) found.push(Buffer.from(key.subarray(KEY_BYTES)))
     return found
   }
 
@@ -200,10 +190,10 @@ export class TableStore implements AsyncDisposable {
         if (remove) void this.#byLogin.remove(indexKey(entry))
         else void this.#byLogin.put(indexKey(entry), entry.kind === 'user' ? 1 : 0)
       }
-      for (const { userKey, addressKey, entry } of writes.users) {
+      for (const { userKey, addressKey, remove } of writes.users) {
         const key = Buffer.concat([userKey, addressKey])
-        if (entry === undefined) void this.#users.remove(key)
-        else void this.#users.put(key, [entry.lastMs, entry.refused])
+        if (remove) void this.#users.remove(key)
+        else void this.#users.put(key, 0)
       }
       for (const { userKey, atMs } of writes.watermarks.values()) {
         if (atMs === undefined) void this.#users.remove(userKey)
