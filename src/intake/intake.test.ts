@@ -57,7 +57,7 @@ function setUp(source: Source) {
   const clock = new ManualClock(START)
   const log: { level: string; msg: string; detail?: string; user?: string }[] = []
   const logger = createLogger({ level: 'debug', format: 'json' }, { write: (line) => log.push(JSON.parse(line)) })
-  const events = new Events(logger)
+  const events = new Events(logger, clock)
   const table = new FakeTable()
   const onCaughtUp = vi.fn()
   const intake = new Intake({

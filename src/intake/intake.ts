@@ -1,22 +1,25 @@
 /** The loop of one source: read -> scan -> parse -> admit -> commit, with the read position in the same commit. Nothing else does this. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { TableChange, VerdictReason } from '../core/authorization.ts'
 import type { Login, Logout } from '../core/login.ts'
-import { reasonOf } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { LoginScanner, RejectedLine } from '../parsers/scanner.ts'
+import type { LoginScanner, RejectedLine, ScanHandler } from '../parsers/scanner.ts'
 import type { Source, SourceChunk, SourcePosition } from '../sources/source.ts'
 import type { AuthorizationTable } from '../table/authorization-table.ts'
-import type { CommitResult } from '../table/results.ts'
+import type { CommitInput, CommitResult } from '../table/results.ts'
 import { DriftWatch, type ServerCounts, type StoredCounts } from './drift.ts'
 import { FirstReading } from './first-reading.ts'
+import { Recorder } from './recorder.ts'
 
 /** A position without logins is written at most this often: a log full of other programs' lines must not cost a commit a line. */
 export const IDLE_POSITION_MS = 5_000
 /** A first reading that takes longer (a pipe that never pauses, a huge log) is committed from then on as it comes. */
 export const LONGEST_FIRST_MS = 60_000
-/** Pause before a failed commit is tried again. */
-const RETRY_MS = 1_000
+/** Bytes that are scanned in one go, and how many lines of logins among them are reason for a pause: lookups are answered in it. */
+const SLICE_BYTES = 128 * 1024
+const MANY_LINES = 100
+const LF = 10
 
 /** Refusals that an operator should hear of: a proxy in front of the server, a stolen password, a wrong clock, a full table. */
 const LOUD: ReadonlySet<VerdictReason> = new Set([
@@ -65,16 +68,16 @@ interface KeptPosition {
 export class Intake {
   readonly #parts: IntakeParts
   readonly #drift: DriftWatch
+  #recorder: Recorder | undefined
   #origin: string | undefined
   #caughtUp = false
+  /** Where reading began. */
   #position: SourcePosition | undefined
-  #trouble: string | undefined
   /** Set while a log is read for the first time; nothing of it is committed until its end is reached. */
   #first: FirstReading | undefined
   #startedAtMs = 0
   /** A position that is not in the table yet, because nothing came of the lines before it. */
   #unwritten: SourcePosition | undefined
-  #writtenAtMs = 0
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
@@ -86,8 +89,8 @@ export class Intake {
       id: this.#parts.source.id,
       origin: this.#origin,
       caughtUp: this.#caughtUp,
-      position: this.#position,
-      trouble: this.#trouble,
+      position: this.#unwritten ?? this.#recorder?.recorded.position ?? this.#position,
+      trouble: this.#recorder?.trouble,
       servers: this.#drift.counts,
       counts: this.#parts.source.counts,
     }
@@ -95,69 +98,101 @@ export class Intake {
 
   /** Reads until `signal` aborts. @throws {SourceError} where the source can never work */
   async run(signal: AbortSignal): Promise<void> {
-    const { source, table, scanner } = this.#parts
+    const { source, table, scanner, clock, events } = this.#parts
     const kept = table.position(source.id) as KeptPosition | undefined
-    this.#startedAtMs = this.#parts.clock.now()
+    this.#startedAtMs = clock.now()
     if (kept === undefined) this.#first = new FirstReading()
     else scanner.restore(kept.scanner)
     this.#drift.restore(kept?.counts)
     this.#position = kept?.source
+    const commit = (input: CommitInput) => table.commit(input)
+    const onCommit = (result: CommitResult) => this.#committed(result)
+    const recorder = new Recorder({ sourceId: source.id, commit, onCommit, events, clock }, signal)
+    this.#recorder = recorder
     let last: SourceChunk | undefined
     for await (const chunk of source.chunks(kept?.source, signal)) {
       last = chunk
       this.#origin = chunk.origin
-      if (!(await this.#take(chunk, signal))) break
-      if (chunk.caughtUp) this.#nowCaughtUp()
+      if (!(await this.#take(chunk, recorder))) break
+      if (chunk.caughtUp) await this.#nowCaughtUp(recorder)
     }
     // A stream that ended is read to its end; a log whose first reading was stopped is read again.
     if (this.#first !== undefined && last !== undefined && !signal.aborted) {
-      await this.#commit(this.#first.release(), last.position, signal)
+      await this.#record(this.#first.release(), last.position, recorder)
     }
-    if (this.#unwritten !== undefined) await this.#commit([], this.#unwritten, signal)
+    if ((await recorder.settled()) && this.#unwritten !== undefined) await this.#record([], this.#unwritten, recorder)
+    await recorder.settled()
   }
 
   /** False where the intake was stopped before the chunk could be committed. */
-  async #take(chunk: SourceChunk, signal: AbortSignal): Promise<boolean> {
+  async #take(chunk: SourceChunk, recorder: Recorder): Promise<boolean> {
     // The journal and reports date their logins; and on a busy one the end may never be seen.
     if (chunk.format === 'journal-json' || chunk.logins !== undefined) this.#first = undefined
-    const logins = this.#scan(chunk)
-    if (this.#first !== undefined) return await this.#takeFirst(this.#first, chunk, signal)
-    const isDue = this.#parts.clock.now() - this.#writtenAtMs >= IDLE_POSITION_MS
+    const logins = await this.#scan(chunk)
+    if (this.#first !== undefined) return await this.#takeFirst(this.#first, chunk, recorder)
+    const { position, atMs } = recorder.recorded
+    const isDue = this.#parts.clock.now() - atMs >= IDLE_POSITION_MS
     if (logins.length === 0 && !isDue) {
       this.#unwritten = chunk.position
-      this.#position = chunk.position
       return true
     }
-    if (logins.length === 0 && samePosition(this.#unwritten ?? this.#position, chunk.position)) return true
-    return await this.#commit(logins, chunk.position, signal)
+    if (logins.length === 0 && samePosition(this.#unwritten ?? position ?? this.#position, chunk.position)) return true
+    const isRecorded = await this.#record(logins, chunk.position, recorder)
+    // Whoever reported a login is told when it is in the table's file.
+    return chunk.logins === undefined ? isRecorded : await recorder.settled()
   }
 
-  async #takeFirst(first: FirstReading, chunk: SourceChunk, signal: AbortSignal): Promise<boolean> {
+  async #takeFirst(first: FirstReading, chunk: SourceChunk, recorder: Recorder): Promise<boolean> {
     const isLong = this.#parts.clock.now() - this.#startedAtMs >= LONGEST_FIRST_MS
     if (!chunk.caughtUp && !first.isFull && !isLong) return true
     this.#first = undefined
-    return await this.#commit(first.release(), chunk.position, signal)
+    return await this.#record(first.release(), chunk.position, recorder)
   }
 
-  #scan(chunk: SourceChunk): Login[] {
-    const { scanner, events, table, clock } = this.#parts
-    const { origin } = chunk
+  async #record(logins: readonly Login[], position: SourcePosition, recorder: Recorder): Promise<boolean> {
+    const kept: KeptPosition = {
+      source: position,
+      scanner: this.#parts.scanner.snapshot(),
+      counts: this.#drift.snapshot(),
+    }
+    this.#unwritten = undefined
+    return await recorder.add(logins, position, kept)
+  }
+
+  async #scan(chunk: SourceChunk): Promise<Login[]> {
+    const { events, table, clock } = this.#parts
+    const { origin, bytes } = chunk
     const oldestMs = clock.now() - table.policy.windowMs
     const logins: Login[] = []
     for (const login of chunk.logins ?? []) {
       this.#recognized(login, origin)
       logins.push(login)
     }
-    if (chunk.bytes.length === 0) return logins
-    scanner.scan(chunk.bytes, chunk, {
+    let lines = 0
+    const on: ScanHandler = {
       login: (login, { yearInferred }) => {
+        lines++
         this.#recognized(login, origin)
         if (this.#first === undefined) logins.push(login)
         else if (!this.#first.take(login, yearInferred, oldestMs)) events.stale(login)
       },
-      rejected: (line) => this.#rejected(line, origin),
-      logout: (logout) => this.#logout(logout),
-    })
+      rejected: (line) => {
+        lines++
+        this.#rejected(line, origin)
+      },
+      logout: (logout) => {
+        lines++
+        this.#logout(logout)
+      },
+    }
+    for (let start = 0; start < bytes.length; ) {
+      const end = endOfSlice(bytes, start)
+      this.#parts.scanner.scan(bytes.subarray(start, end), chunk, on)
+      start = end
+      if (lines < MANY_LINES) continue
+      lines = 0
+      if (start < bytes.length) await nextTurn()
+    }
     return logins
   }
 
@@ -184,37 +219,9 @@ export class Intake {
     if (drift !== undefined) events.drift(origin, drift)
   }
 
-  /** Commits until it works; a full disk holds the source up and loses nothing. */
-  async #commit(logins: readonly Login[], position: SourcePosition, signal: AbortSignal): Promise<boolean> {
-    const { source, scanner, table, clock, onChanges } = this.#parts
-    const kept: KeptPosition = { source: position, scanner: scanner.snapshot(), counts: this.#drift.snapshot() }
-    for (;;) {
-      try {
-        const result = await table.commit({ logins, position: { sourceId: source.id, value: kept } })
-        this.#committed(position)
-        this.#tell(result)
-        onChanges(result.changes)
-        return true
-      } catch (error) {
-        this.#fail(error)
-        if (signal.aborted) return false
-        await new Promise<void>((resolve) => clock.setTimer(RETRY_MS, resolve))
-      }
-    }
-  }
-
-  #committed(position: SourcePosition): void {
-    if (this.#trouble !== undefined) this.#parts.events.notice('the table can be written again')
-    this.#trouble = undefined
-    this.#position = position
-    this.#unwritten = undefined
-    this.#writtenAtMs = this.#parts.clock.now()
-  }
-
-  #fail(error: unknown): void {
-    const problem = reasonOf(error)
-    if (this.#trouble !== problem) this.#parts.events.failed('cannot record logins, trying again', problem)
-    this.#trouble = problem
+  #committed(result: CommitResult): void {
+    this.#tell(result)
+    this.#parts.onChanges(result.changes)
   }
 
   #tell({ outcomes }: CommitResult): void {
@@ -225,11 +232,21 @@ export class Intake {
     }
   }
 
-  #nowCaughtUp(): void {
-    if (this.#caughtUp) return
+  /** What was read to its end is in the table too before that is said. */
+  async #nowCaughtUp(recorder: Recorder): Promise<void> {
+    if (this.#caughtUp || !(await recorder.settled())) return
     this.#caughtUp = true
     this.#parts.onCaughtUp()
   }
+}
+
+/** Behind the last line end within a slice, or behind the line that is longer than one. */
+function endOfSlice(bytes: Buffer, start: number): number {
+  if (bytes.length - start <= SLICE_BYTES) return bytes.length
+  const within = bytes.lastIndexOf(LF, start + SLICE_BYTES - 1)
+  if (within >= start) return within + 1
+  const behind = bytes.indexOf(LF, start + SLICE_BYTES)
+  return behind < 0 ? bytes.length : behind + 1
 }
 
 function samePosition(a: SourcePosition | undefined, b: SourcePosition): boolean {

@@ -74,7 +74,7 @@ async function take(id: string, ...chunks: readonly SourceChunk[]): Promise<Even
     },
     async [Symbol.asyncDispose]() {},
   }
-  const events = new Events(createLogger({ level: 'error', format: 'json' }, { write: () => {} }))
+  const events = new Events(createLogger({ level: 'error', format: 'json' }, { write: () => {} }), clock)
   const intake = new Intake({
     source,
     scanner: new LoginScanner({ parsers, timezone: 'UTC' }),
