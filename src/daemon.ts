@@ -73,7 +73,7 @@ class Daemon implements AsyncDisposable {
     this.#loaded = loaded
     this.#options = options
     this.#logger = createLogger(loaded.config.log)
-    this.#events = new Events(this.#logger)
+    this.#events = new Events(this.#logger, this.#clock)
   }
 
   get #config(): Config {

@@ -2,7 +2,9 @@
 import type { TableChange, Verdict } from './core/authorization.ts'
 import { type Drift, driftWords } from './core/drift.ts'
 import type { Login, Logout } from './core/login.ts'
+import type { Clock } from './lib/clock.ts'
 import type { Logger } from './log.ts'
+import { LogThrottle } from './log-throttle.ts'
 import type { SourceNotice } from './sources/source.ts'
 
 /** Names of the counters; `status` and the metrics show them with the prefix `popauthd_`. */
@@ -24,9 +26,14 @@ export class Events {
   readonly counters = new Map<CounterName, number>()
   readonly #logger: Logger
   readonly #listeners = new Set<(change: TableChange) => void>()
+  /** Of what log lines cause one by one: whoever makes them come fast must not fill the disk with ours. */
+  readonly #throttle: LogThrottle
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, clock: Clock) {
     this.#logger = logger
+    this.#throttle = new LogThrottle(clock, (leftOut) =>
+      this.#logger.warn(leftOut, 'more came than are written one by one'),
+    )
   }
 
   #count(name: CounterName, by = 1): void {
@@ -48,6 +55,7 @@ export class Events {
   }
 
   stopping(why: string): void {
+    this.#throttle.flush()
     this.#logger.info({ why }, 'stopping')
   }
 
@@ -62,6 +70,7 @@ export class Events {
   /** A login line was recognized. */
   login(login: Login): void {
     this.#count('logins_recognized_total')
+    if (!this.#logger.isLevelEnabled('debug')) return
     const { user, address, service, server } = login
     this.#logger.debug({ user, ip: address, service, server, at: new Date(login.atMs).toISOString() }, 'login')
   }
@@ -82,6 +91,7 @@ export class Events {
   /** A true login that opens nothing: never networks, blocks, limits, a line ahead of the clock. */
   refused(login: Login, verdict: Pick<Verdict, 'reason' | 'detail'>, loud: boolean): void {
     this.#count('logins_refused_total')
+    if (!this.#throttle.allows('login refused')) return
     const fields = { user: login.user, ip: login.address, reason: verdict.reason, detail: verdict.detail }
     this.#logger[loud ? 'warn' : 'info'](fields, 'login refused')
   }
@@ -112,10 +122,15 @@ export class Events {
 
   changed(change: TableChange): void {
     this.#count(`authorizations_${change.kind}_total`)
-    const until = change.untilMs === undefined ? undefined : new Date(change.untilMs).toISOString()
-    const fields = { ip: change.address, user: change.user, until, reason: change.reason }
-    this.#logger.info(fields, `authorization ${change.kind}`)
+    this.#logChange(change)
     for (const listener of this.#listeners) listener(change)
+  }
+
+  #logChange({ kind, address, user, untilMs, reason }: TableChange): void {
+    const message = `authorization ${kind}`
+    if (!this.#logger.isLevelEnabled('info') || !this.#throttle.allows(message)) return
+    const until = untilMs === undefined ? undefined : new Date(untilMs).toISOString()
+    this.#logger.info({ ip: address, user, until, reason }, message)
   }
 
   source(origin: string, notice: SourceNotice): void {
