@@ -1,5 +1,5 @@
 /** The real daemon as a process of its own, following a log, with a table prepared for it; and a client of its socket map. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
@@ -11,20 +11,42 @@ import { filledTable, WINDOW_SECONDS } from './filled-table.ts'
 import { PROGRAM } from './measure.ts'
 
 const READY_TIMEOUT_MS = 60_000
+/** What the daemon says once it has read all. */
+const READY = '"following"'
+/** Of what it says, so much is kept until then. */
+const MOST_KEPT = 100_000
+
+/** Where a daemon that is measured keeps its things; it can be stopped and started again. */
+export interface BenchHost {
+  /** The log that it follows; empty at first. */
+  readonly logPath: string
+  readonly controlPath: string
+  readonly socketPath: string
+  /** Starts the daemon. It resolves at once: {@link BenchDaemon.ready} tells when all of the log is read. */
+  spawn(): BenchDaemon
+}
 
 /** A daemon under measurement. */
 export interface BenchDaemon extends AsyncDisposable {
-  /** The log that it follows; empty at first. */
   readonly logPath: string
+  readonly controlPath: string
   readonly socketPath: string
+  /** Resolves when it answers lookups and has read its log to the end. @throws {Error} with what it said, where it ends or takes longer than `timeoutMs` */
+  ready(timeoutMs?: number): Promise<void>
+  /** Bytes that it wrote to its own log so far. */
+  readonly saidBytes: number
   /** Kilobytes of anonymous memory now (RssAnon of proc(5)), and of all resident memory with the file's pages. */
   memory(): { anonymousKb: number; residentKb: number }
 }
 
-/** Starts it in `directory` with `entries` live addresses. It resolves when the daemon answers lookups. */
-export async function startDaemon(directory: string, entries: number): Promise<BenchDaemon> {
+/** Prepares a daemon in `directory` with `entries` live addresses, and with these options beside what every measurement has. */
+export async function prepareHost(
+  directory: string,
+  entries: number,
+  options: Readonly<Record<string, unknown>> = {},
+): Promise<BenchHost> {
   const [state, logPath] = [join(directory, 'state'), join(directory, 'mail.log')]
-  const socketPath = join(directory, 'sendmail.sock')
+  const [socketPath, controlPath] = [join(directory, 'sendmail.sock'), join(directory, 'control.sock')]
   await (await filledTable(state, entries, systemClock))[Symbol.asyncDispose]()
   writeFileSync(logPath, '')
   const config = join(directory, 'popauthd.yaml')
@@ -33,31 +55,46 @@ export async function startDaemon(directory: string, entries: number): Promise<B
     JSON.stringify({
       state_directory: state,
       window_seconds: WINDOW_SECONDS,
-      sources: [{ file: logPath }],
+      sources: [{ file: logPath, timezone: 'UTC' }],
       socketmap: { socket: socketPath },
-      control: { socket: join(directory, 'control.sock') },
+      control: { socket: controlPath },
+      ...options,
     }),
   )
+  const places = { logPath, controlPath, socketPath }
+  return { ...places, spawn: () => spawnDaemon(config, places) }
+}
+
+/** Starts a daemon in `directory` with `entries` live addresses. It resolves when the daemon answers lookups. */
+export async function startDaemon(directory: string, entries: number): Promise<BenchDaemon> {
+  const daemon = (await prepareHost(directory, entries)).spawn()
+  await daemon.ready()
+  return daemon
+}
+
+function spawnDaemon(config: string, places: Omit<BenchHost, 'spawn'>): BenchDaemon {
   const child = spawn(process.execPath, [PROGRAM, '--config', config, 'run'], { stdio: ['ignore', 'ignore', 'pipe'] })
-  await ready(child)
+  let said = ''
+  let saidBytes = 0
+  child.stderr.on('data', (chunk: Buffer) => {
+    saidBytes += chunk.length
+    if (!said.includes(READY)) said = (said + chunk.toString()).slice(-MOST_KEPT)
+  })
   return {
-    logPath,
-    socketPath,
+    ...places,
+    get saidBytes() {
+      return saidBytes
+    },
     memory: () => memoryOf(child.pid as number),
+    async ready(timeoutMs = READY_TIMEOUT_MS) {
+      for (const untilMs = Date.now() + timeoutMs; !said.includes(READY); await pause(5)) {
+        if (child.exitCode !== null || Date.now() > untilMs) throw new Error(`the daemon does not start: ${said}`)
+      }
+    },
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM')
       if (child.exitCode === null) await once(child, 'exit')
     },
-  }
-}
-
-async function ready(child: ChildProcess): Promise<void> {
-  let said = ''
-  child.stderr?.on('data', (chunk: Buffer) => {
-    if (said.length < 1e6) said += chunk.toString()
-  })
-  for (const untilMs = Date.now() + READY_TIMEOUT_MS; !said.includes('"following"'); await pause(20)) {
-    if (child.exitCode !== null || Date.now() > untilMs) throw new Error(`the daemon does not start: ${said}`)
   }
 }
 

@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { catchUp } from './catch-up.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { parserCosts } from './parsers.ts'
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, (directory: string, scale: number) => Pro
   parsers: parserCosts,
   latency,
   memory,
+  'catch-up': catchUp,
 }
 
 /** `--scale 0.02`: logs of a fiftieth of their size, to see that all works; such figures say little. */

@@ -40,9 +40,24 @@ const COURIERS = [
   ['pop3d-ssl', ''],
 ] as const
 
-const client = (d: Dice) => `198.51.${100 + d.below(4)}.${1 + d.below(254)}`
+/** Clients, each with a user and an address of its own, as most are. */
+const CLIENTS = 50_000
+
+/** `user` may have a domain, `name` has none. */
+interface Client {
+  readonly user: string
+  readonly name: string
+  readonly ip: string
+}
+
+const client = (d: Dice): Client => {
+  const n = d.below(CLIENTS)
+  const name = `${NAMES[n % NAMES.length]}${n}`
+  const user = n % 2 === 0 ? name : `${name}@${DOMAINS[n % DOMAINS.length]}`
+  return { user, name, ip: `198.${18 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}` }
+}
+
 const stranger = (d: Dice) => `203.0.113.${1 + d.below(254)}`
-const account = (d: Dice) => (d.below(2) === 0 ? d.pick(NAMES) : `${d.pick(NAMES)}${d.below(900)}@${d.pick(DOMAINS)}`)
 const mailbox = (d: Dice) => `${d.pick(NAMES)}${d.below(90)}@${d.pick(DOMAINS)}`
 const queueId = (d: Dice) => `6AM${d.letters(QUEUE, 5)}0${10_000 + d.below(89_999)}`
 const port = (d: Dice) => 1024 + d.below(60_000)
@@ -54,45 +69,55 @@ export const LOGINS: readonly (readonly [weight: number, server: ServerId, lines
   [
     10,
     'dovecot',
-    (d, pid) => [
-      `dovecot: ${d.pick(['imap', 'pop3'])}-login: ${DOVECOT_LITERAL}${account(d)}>, method=PLAIN, rip=${client(d)}, lip=192.0.2.25, mpid=${pid}, TLS, session=<${session(d)}>`,
-    ],
+    (d, pid) => {
+      const { user, ip } = client(d)
+      return [
+        `dovecot: ${d.pick(['imap', 'pop3'])}-login: ${DOVECOT_LITERAL}${user}>, method=PLAIN, rip=${ip}, lip=192.0.2.25, mpid=${pid}, TLS, session=<${session(d)}>`,
+      ]
+    },
   ],
   [
     2,
     'qpopper',
     (d, pid) => {
-      const ip = client(d)
-      return [`popper[${pid}]: (v4.1.0) POP login by user "${d.pick(NAMES)}" at (${reverse(d)}) ${ip}`]
+      const { name, ip } = client(d)
+      return [`popper[${pid}]: (v4.1.0) POP login by user "${name}" at (${reverse(d)}) ${ip}`]
     },
   ],
   [
     2,
     'uw-imap',
-    (d, pid) => [`ipop3d[${pid}]: Login user=${d.pick(NAMES)} host=${reverse(d)} [${client(d)}] nmsgs=3/12`],
+    (d, pid) => {
+      const { name, ip } = client(d)
+      return [`ipop3d[${pid}]: Login user=${name} host=${reverse(d)} [${ip}] nmsgs=3/12`]
+    },
   ],
   [
     2,
     'popa3d',
-    (d, pid) => [
-      `popa3d[${pid}]: Session from ${client(d)}`,
-      `popa3d[${pid}]: Authentication passed for ${d.pick(NAMES)}`,
-    ],
+    (d, pid) => {
+      const { name, ip } = client(d)
+      return [`popa3d[${pid}]: Session from ${ip}`, `popa3d[${pid}]: Authentication passed for ${name}`]
+    },
   ],
   [
     2,
     'courier',
     (d) => {
       const [tag, protocol] = d.pick(COURIERS)
-      return [`${tag}: LOGIN, user=${account(d)}, ip=[::ffff:${client(d)}], port=[${port(d)}]${protocol}`]
+      const { user, ip } = client(d)
+      return [`${tag}: LOGIN, user=${user}, ip=[::ffff:${ip}], port=[${port(d)}]${protocol}`]
     },
   ],
   [
     2,
     'cyrus',
-    (d, pid) => [
-      `cyrus/${d.pick(['imap', 'pop3'])}[${pid}]: login: ${reverse(d)} [${client(d)}] ${account(d)} plaintext${d.pick(['', '+TLS'])} User logged in SESSIONID=<mx1-${pid}-${d.letters(DIGITS, 10)}-1-${d.letters(DIGITS, 19)}>`,
-    ],
+    (d, pid) => {
+      const { user, ip } = client(d)
+      return [
+        `cyrus/${d.pick(['imap', 'pop3'])}[${pid}]: login: ${reverse(d)} [${ip}] ${user} plaintext${d.pick(['', '+TLS'])} User logged in SESSIONID=<mx1-${pid}-${d.letters(DIGITS, 10)}-1-${d.letters(DIGITS, 19)}>`,
+      ]
+    },
   ],
 ]
 
@@ -141,7 +166,7 @@ export const NOISE: readonly (readonly [weight: number, line: NoiseText])[] = [
   [
     80,
     (d, pid) =>
-      `dovecot: imap(${account(d)})<${pid}><${session(d)}>: Disconnected: Logged out in=${d.below(9000)} out=${d.below(90_000)} deleted=0 expunged=0 trashed=0 hdr_count=0 hdr_bytes=0 body_count=0 body_bytes=0`,
+      `dovecot: imap(${client(d).user})<${pid}><${session(d)}>: Disconnected: Logged out in=${d.below(9000)} out=${d.below(90_000)} deleted=0 expunged=0 trashed=0 hdr_count=0 hdr_bytes=0 body_count=0 body_bytes=0`,
   ],
   [
     20,
@@ -163,7 +188,7 @@ export const NOISE: readonly (readonly [weight: number, line: NoiseText])[] = [
     (d, pid) =>
       `cyrus/${d.pick(['imap', 'pop3'])}[${pid}]: badlogin: ${reverse(d)} [${stranger(d)}] plaintext ${d.pick(WRONG_NAMES)} SASL(-13): user not found: checkpass failed`,
   ],
-  [30, (d, pid) => `ipop3d[${pid}]: Logout user=${d.pick(NAMES)} host=${reverse(d)} [${client(d)}] nmsgs=3 ndele=1`],
+  [30, (d, pid) => `ipop3d[${pid}]: Logout user=${d.pick(NAMES)} host=${reverse(d)} [${client(d).ip}] nmsgs=3 ndele=1`],
   [
     40,
     (d, pid) =>

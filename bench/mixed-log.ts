@@ -11,11 +11,16 @@ export interface MixedLog {
   readonly logins: Readonly<Record<ServerId, number>>
 }
 
+/** When a log begins (Unix seconds, shown as local time of UTC) and how fast it goes on. */
+export interface LogPace {
+  readonly startS: number
+  readonly linesPerSecond: number
+}
+
 const SEED = 20_021_122
 const LOGINS_PER_MILLE = 20
 const CHUNK_CHARS = 1 << 20
-const START_S = Date.UTC(2026, 0, 5) / 1000
-const LINES_PER_SECOND = 7
+const PACE: LogPace = { startS: Date.UTC(2026, 0, 5) / 1000, linesPerSecond: 7 }
 const HOST = 'mx1'
 
 /** Draws the next lines of a log, without time and host. */
@@ -28,10 +33,11 @@ interface Drawn {
 }
 
 /** Writes a log of 2% logins to `path`, until it holds `bytes`. Lines with Dovecot's literal are exactly its logins. */
-export function writeMixedLog(path: string, bytes: number): MixedLog {
+export function writeMixedLog(path: string, bytes: number, pace: LogPace = PACE): MixedLog {
   const login = loginDraw(() => true)
   const noise = noiseDraw()
-  return writeLog(path, bytes, (dice, pid) => (dice.below(1000) < LOGINS_PER_MILLE ? login : noise)(dice, pid))
+  const draw: Draw = (dice, pid) => (dice.below(1000) < LOGINS_PER_MILLE ? login : noise)(dice, pid)
+  return writeLog(path, bytes, draw, pace)
 }
 
 /** Writes a log of nothing but logins to `path`, until it holds `bytes`: of these servers, as often as in a mixed log; of all six without any. */
@@ -47,7 +53,7 @@ export function writeLoginLog(path: string, bytes: number, servers: readonly Ser
 export function noiseText(bytes: number): Buffer {
   const dice = new Dice(SEED)
   const draw = noiseDraw()
-  const log = new LogText()
+  const log = new LogText(PACE)
   while (log.chars < bytes) log.add(draw(dice, pidOf(dice)).lines)
   return Buffer.from(log.take(), 'latin1')
 }
@@ -69,10 +75,10 @@ function noiseDraw(): Draw {
 
 const pidOf = (dice: Dice) => 300 + dice.below(32_000)
 
-function writeLog(path: string, bytes: number, draw: Draw): MixedLog {
+function writeLog(path: string, bytes: number, draw: Draw, pace: LogPace = PACE): MixedLog {
   const dice = new Dice(SEED)
   const logins: Record<ServerId, number> = { dovecot: 0, qpopper: 0, 'uw-imap': 0, popa3d: 0, courier: 0, cyrus: 0 }
-  const log = new LogText()
+  const log = new LogText(pace)
   const fd = openSync(path, 'w')
   let written = 0
   while (written < bytes) {
@@ -88,15 +94,21 @@ function writeLog(path: string, bytes: number, draw: Draw): MixedLog {
 /** Lines as they are gathered, each with its time. */
 class LogText {
   lines = 0
+  readonly #pace: LogPace
   #text = ''
+
+  constructor(pace: LogPace) {
+    this.#pace = pace
+  }
 
   get chars(): number {
     return this.#text.length
   }
 
   add(lines: readonly string[]): void {
+    const { startS, linesPerSecond } = this.#pace
     for (const line of lines) {
-      this.#text += `${stamp(START_S + Math.floor(this.lines++ / LINES_PER_SECOND))} ${HOST} ${line}\n`
+      this.#text += `${stamp(startS + Math.floor(this.lines++ / linesPerSecond))} ${HOST} ${line}\n`
     }
   }
 
