@@ -23,7 +23,8 @@ import { LoginScanner } from './parsers/scanner.ts'
 import { SendmailAccessPublisher } from './publishers/sendmail-access/sendmail-access-publisher.ts'
 import { Supervisor } from './publishers/supervisor.ts'
 import type { Responder } from './responders/responder.ts'
-import { SocketmapServer } from './responders/socketmap/socketmap-server.ts'
+import { ResponderServer } from './responders/responder-server.ts'
+import { socketmapProtocol } from './responders/socketmap/protocol.ts'
 import { FifoSource } from './sources/fifo-source.ts'
 import { FileSource } from './sources/file/file-source.ts'
 import { JournalSource } from './sources/journal/journal-source.ts'
@@ -174,8 +175,10 @@ class Daemon implements AsyncDisposable {
   async #startResponders(): Promise<void> {
     const { socketmap } = this.#config
     if (!socketmap.enabled) return
-    const responder = new SocketmapServer({
-      ...socketmap,
+    const responder = new ResponderServer({
+      protocol: socketmapProtocol('socketmap'),
+      at: socketmap,
+      maxConnections: socketmap.maxConnections,
       inherited: this.#options.sockets.get('socketmap'),
       clock: this.#clock,
       lookup: (address) => this.#table.lookup(address),

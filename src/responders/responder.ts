@@ -14,3 +14,27 @@ export interface Responder extends AsyncDisposable {
   /** Lookups answered since the start, and how many of them found an authorization. */
   readonly counts: { readonly lookups: number; readonly authorized: number; readonly connections: number }
 }
+
+/** What a session says to the bytes that came: Latin-1 text, none or more answers in the order of the requests. */
+export interface Answers {
+  readonly answers: string
+  /** Requests that were answered. */
+  readonly requests: number
+  /** Nothing more is read from this peer: the answers go out, then the connection is closed. */
+  readonly isOver: boolean
+}
+
+/** One connection's side of a protocol. Pure: no socket, no clock, and a bound on what it holds. */
+export interface ProtocolSession {
+  push(chunk: Buffer): Answers
+  /** True while a request has begun and not ended. */
+  readonly partial: boolean
+  /** What is said where the peer has ended its side; a request that only that ends is answered so. */
+  end?(): string
+}
+
+/** A protocol of lookups: a session for each connection. */
+export interface Protocol {
+  readonly name: string
+  session(lookup: Lookup): ProtocolSession
+}

@@ -9,17 +9,14 @@ import type { Verdict } from '../../src/core/authorization.ts'
 import type { ClientAddress } from '../../src/core/client-address.ts'
 import { ManualClock } from '../../src/lib/clock.ts'
 import { encodeNetstring } from '../../src/lib/netstring.ts'
-import type { Lookup, Responder } from '../../src/responders/responder.ts'
-import { answerRequest } from '../../src/responders/socketmap/protocol.ts'
-import { SocketmapServer, STALL_MS } from '../../src/responders/socketmap/socketmap-server.ts'
+import { policyProtocol } from '../../src/responders/policy/protocol.ts'
+import { readsocketProtocol } from '../../src/responders/readsocket/protocol.ts'
+import type { Protocol } from '../../src/responders/responder.ts'
+import { ResponderServer, STALL_MS } from '../../src/responders/responder-server.ts'
+import { answerRequest, socketmapProtocol } from '../../src/responders/socketmap/protocol.ts'
 
 interface Subject {
-  readonly make: (
-    path: string,
-    lookup: Lookup,
-    clock: ManualClock,
-    maxConnections: number,
-  ) => Responder & { readonly open: number }
+  readonly protocol: Protocol
   /** The bytes that ask about an address, and the bytes of each answer. */
   readonly ask: (address: string) => string
   readonly relay: string
@@ -29,15 +26,44 @@ interface Subject {
   readonly half: string
 }
 
+const notNetstrings = ['GET / HTTP/1.0\r\n\r\n', '3:abc;', '10001:', '99999999', '7:popauth,', '0:,', '-1:a,', '\r\n']
+
 const subjects: Record<string, Subject> = {
-  socketmap: {
-    make: (path, lookup, clock, maxConnections) =>
-      new SocketmapServer({ path, mode: 0o660, group: undefined, maxConnections, lookup, clock }),
+  "socketmap, sendmail's map": {
+    protocol: socketmapProtocol('socketmap'),
     ask: (address) => encodeNetstring(`popauth connect:${address.includes(':') ? `ipv6:${address}` : address}`),
     relay: '8:OK RELAY,',
     notFound: '9:NOTFOUND ,',
-    malformed: ['GET / HTTP/1.0\r\n\r\n', '3:abc;', '10001:', '99999999', '7:popauth,', '0:,', '-1:a,', '\r\n'],
+    malformed: notNetstrings,
     half: '27:popauth connect:19',
+  },
+  "socketmap, Postfix's map": {
+    protocol: socketmapProtocol('postfix'),
+    ask: (address) => encodeNetstring(`postfix ${address}`),
+    relay: '8:OK RELAY,',
+    notFound: '9:NOTFOUND ,',
+    malformed: notNetstrings,
+    half: '27:postfix 19',
+  },
+  policy: {
+    protocol: policyProtocol(() => {}),
+    ask: (address) =>
+      `request=smtpd_access_policy\nprotocol_state=RCPT\nsender=a=b@example.com\nrecipient=\nclient_name=unknown\nclient_address=${address}\n\n`,
+    relay: 'action=OK\n\n',
+    notFound: 'action=DUNNO\n\n',
+    malformed: [
+      'GET / HTTP/1.0\r\n\r\n',
+      '\n',
+      'request=smtpd_access_policy\nclient_address=192.0.2.1\nclient_address=192.0.2.2\n\n',
+      'request=other\nclient_address=192.0.2.1\n\n',
+      'client_address=192.0.2.1\n\n',
+      'request=smtpd_access_policy\n=192.0.2.1\n\n',
+      'request=smtpd_access_policy\nsender=\0\n\n',
+      `request=smtpd_access_policy\nsender=${'a'.repeat(70_000)}`,
+      'a=b\n'.repeat(2),
+      Array.from({ length: 10_000 }, (_, i) => `name${i}=1\n`).join(''),
+    ],
+    half: 'request=smtpd_access_policy\ncl',
   },
 }
 
@@ -48,17 +74,21 @@ describe.each(Object.entries(subjects))('responder %s', (_name, subject) => {
   let directory: string
   let path: string
   let clock: ManualClock
-  let responder: Responder & { readonly open: number }
+  let responder: ResponderServer
   const open = new Set<string>()
   const lookup = (address: ClientAddress) => (open.has(address) ? yes : no)
   const sockets: Socket[] = []
+  const make = () => {
+    const at = { path, mode: 0o660, group: undefined }
+    return new ResponderServer({ protocol: subject.protocol, at, maxConnections: 4, lookup, clock })
+  }
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'popauthd-'))
     path = join(directory, 'run', 'a.sock')
     clock = new ManualClock(1_000_000)
     open.clear()
-    responder = subject.make(path, lookup, clock, 4)
+    responder = make()
     await responder.start()
   })
   afterEach(async () => {
@@ -201,7 +231,7 @@ describe.each(Object.entries(subjects))('responder %s', (_name, subject) => {
   })
 
   it('can be restarted by another one at the same path, but not while it serves', async () => {
-    const other = subject.make(path, lookup, clock, 4)
+    const other = make()
     await expect(other.start()).rejects.toThrow(/already served/)
     await responder[Symbol.asyncDispose]()
     await other.start()
@@ -235,11 +265,68 @@ function noise(subject: Subject): fc.Arbitrary<string> {
     bytes(40),
     bytes(40).map(encodeNetstring),
     bytes(40).map((key) => encodeNetstring(`popauth ${key}`)),
+    bytes(40).map((key) => subject.ask(key.replaceAll('\n', ''))),
     fc.ipV4().map(subject.ask),
     fc.ipV6().map(subject.ask),
     fc.tuple(fc.nat(99_999), bytes(20)).map(([length, rest]) => `${length}:${rest},`),
   )
 }
+
+describe('readsocket', () => {
+  const asked = (text: string, lookup = (address: ClientAddress) => (address === '192.0.2.1' ? yes : no)) => {
+    const session = readsocketProtocol.session(lookup)
+    const { answers, isOver } = session.push(Buffer.from(text, 'latin1'))
+    return isOver ? answers : `${answers}${session.end?.()}`
+  }
+
+  it.each([
+    ['check 192.0.2.1\n', 'OK'],
+    ['check 192.0.2.1\r\n', 'OK'],
+    ['check 192.0.2.1', 'OK'],
+    ['check ::ffff:192.0.2.1\n', 'OK'],
+    ['check 192.0.2.2\n', 'NO'],
+    ['check 192.0.2.1\ncheck 192.0.2.2\n', 'OK'],
+    ['check 192.0.2.2\ncheck 192.0.2.1\n', 'NO'],
+    ['check\n', 'NO'],
+    ['check 192.0.2.1 \n', 'NO'],
+    ['CHECK 192.0.2.1\n', 'NO'],
+    ['check 192.0.2.1\0\n', 'NO'],
+    ['\n', 'NO'],
+    ['', ''],
+    ['x'.repeat(300), ''],
+    [`check ${'1'.repeat(400)}\n`, ''],
+  ])('answers %j with %j', (text, answer) => {
+    expect(asked(text)).toBe(answer)
+  })
+
+  it('defers while the table is not loaded', () => {
+    expect(asked('check 192.0.2.1\n', () => undefined as unknown as Verdict)).toBe('DEFER')
+  })
+
+  it('answers a peer that has shut its side down, then closes, on a TCP port too', async () => {
+    const clock = new ManualClock(1_000_000)
+    const at = { address: '127.0.0.1', port: 0 }
+    const responder = new ResponderServer({
+      protocol: readsocketProtocol,
+      at,
+      maxConnections: 4,
+      lookup: () => yes,
+      clock,
+    })
+    await responder.start()
+    const text = await new Promise((resolve) => {
+      let got = ''
+      const socket = createConnection({ port: responder.port as number, host: '127.0.0.1', allowHalfOpen: true })
+      socket.on('data', (chunk) => {
+        got += chunk.toString('latin1')
+      })
+      socket.on('end', () => resolve(got))
+      socket.end('check 192.0.2.1')
+    })
+    expect(text).toBe('OK')
+    await responder[Symbol.asyncDispose]()
+  })
+})
 
 describe('the socket map protocol', () => {
   it('relays only for a whole tagged address that the table knows, whatever is asked', () => {

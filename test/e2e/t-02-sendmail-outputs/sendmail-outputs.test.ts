@@ -5,7 +5,8 @@ import type { Authorization, TableChange } from '../../../src/core/authorization
 import { type ClientAddress, parseClientAddress } from '../../../src/core/client-address.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { SendmailAccessPublisher } from '../../../src/publishers/sendmail-access/sendmail-access-publisher.ts'
-import { SocketmapServer } from '../../../src/responders/socketmap/socketmap-server.ts'
+import { ResponderServer } from '../../../src/responders/responder-server.ts'
+import { socketmapProtocol } from '../../../src/responders/socketmap/protocol.ts'
 import { type Lab, openLab } from '../../support/lab.ts'
 import { labAvailability } from '../../support/lab-availability.ts'
 import type { LabHost } from '../../support/netns.ts'
@@ -121,12 +122,11 @@ describe.skipIf(unavailable)(
     })
 
     describe('the socket map, through the shipped feature', () => {
-      let responder: SocketmapServer
+      let responder: ResponderServer
       const make = () =>
-        new SocketmapServer({
-          path: socket,
-          mode: 0o660,
-          group: undefined,
+        new ResponderServer({
+          protocol: socketmapProtocol('socketmap'),
+          at: { path: socket, mode: 0o660, group: undefined },
           maxConnections: 10,
           clock: systemClock,
           lookup: (asked) => ({

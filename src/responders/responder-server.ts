@@ -1,19 +1,27 @@
-/** Serves the socket map on a Unix socket: answers at once from memory, in order, and bounds what a peer can make it hold. */
+/** Serves one protocol of lookups on a Unix socket or a TCP port: answers at once from memory, in order, and bounds what a peer can make it hold. */
 import { createServer, type Server, type Socket } from 'node:net'
-import type { SocketConfig } from '../../config/config.ts'
-import type { Clock } from '../../lib/clock.ts'
-import { encodeNetstring, NetstringDecoder } from '../../lib/netstring.ts'
-import { listenOnUnixSocket } from '../../lib/unix-socket.ts'
-import type { Lookup, Responder } from '../responder.ts'
-import { ANSWERS, answerRequest, MAX_REQUEST_BYTES } from './protocol.ts'
+import type { SocketConfig } from '../config/config.ts'
+import type { Clock } from '../lib/clock.ts'
+import { listenOnPort } from '../lib/tcp-port.ts'
+import { listenOnUnixSocket } from '../lib/unix-socket.ts'
+import type { Lookup, Protocol, ProtocolSession, Responder } from './responder.ts'
+
+/** An address of this host and a port; 0: any free one. */
+export interface PortConfig {
+  readonly address: string
+  readonly port: number
+}
 
 /** What the server needs. */
-interface SocketmapOptions extends SocketConfig {
-  /** Further connections are closed at once; sendmail then treats the lookup as failed. */
+interface ResponderOptions {
+  readonly protocol: Protocol
+  /** Where it listens. */
+  readonly at: SocketConfig | PortConfig
+  /** Further connections are closed at once; an MTA then treats the lookup as failed. */
   readonly maxConnections: number
   readonly lookup: Lookup
   readonly clock: Clock
-  /** Mode of the socket's directory where it has to be made; 0755 unless told, for sendmail's user must get in. */
+  /** Mode of the socket's directory where it has to be made; 0755 unless told, for the MTA's user must get in. */
   readonly directoryMode?: number
   /** A descriptor that listens already, in place of a socket of the server's own. */
   readonly inherited?: number | undefined
@@ -26,21 +34,22 @@ const CLOSE_GRACE_MS = 1000
 
 interface Connection {
   readonly socket: Socket
-  readonly decoder: NetstringDecoder
+  readonly session: ProtocolSession
   /** Since when half a request, or untaken answers, wait; undefined: idle, which may last for ever. */
   stalledSinceMs: number | undefined
 }
 
-/** The socket map responder. Its map name is `popauth`. */
-export class SocketmapServer implements Responder {
-  readonly name = 'socketmap'
+/** One protocol on one socket. */
+export class ResponderServer implements Responder {
+  readonly name: string
   readonly counts = { lookups: 0, authorized: 0, connections: 0 }
-  readonly #options: SocketmapOptions
+  readonly #options: ResponderOptions
   readonly #server: Server
   readonly #connections = new Set<Connection>()
   #stopSweeping: (() => void) | undefined
 
-  constructor(options: SocketmapOptions) {
+  constructor(options: ResponderOptions) {
+    this.name = options.protocol.name
     this.#options = options
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
     this.#server.maxConnections = options.maxConnections
@@ -51,9 +60,16 @@ export class SocketmapServer implements Responder {
     return this.#connections.size
   }
 
+  /** The port that it listens on; undefined for a Unix socket. */
+  get port(): number | undefined {
+    const address = this.#server.address()
+    return typeof address === 'object' ? address?.port : undefined
+  }
+
   async start(): Promise<void> {
-    const { path, mode, group, directoryMode = 0o755, inherited } = this.#options
-    await listenOnUnixSocket(this.#server, { path, mode, group, directoryMode, inherited })
+    const { at, directoryMode = 0o755, inherited } = this.#options
+    if ('port' in at) await listenOnPort(this.#server, at)
+    else await listenOnUnixSocket(this.#server, { ...at, directoryMode, inherited })
     // Errors of a listening socket (too many open files) concern one connection: it is lost, serving goes on.
     this.#server.on('error', () => {})
     this.#sweepLater()
@@ -61,47 +77,38 @@ export class SocketmapServer implements Responder {
 
   #accept(socket: Socket): void {
     this.counts.connections++
-    const connection: Connection = {
-      socket,
-      decoder: new NetstringDecoder(MAX_REQUEST_BYTES),
-      stalledSinceMs: undefined,
-    }
+    const session = this.#options.protocol.session(this.#counted)
+    const connection: Connection = { socket, session, stalledSinceMs: undefined }
     this.#connections.add(connection)
     socket.on('data', (chunk: Buffer) => this.#read(connection, chunk))
     socket.on('drain', () => this.#drained(connection))
-    socket.on('end', () => socket.end())
+    socket.on('end', () => socket.end(session.end?.() ?? '', 'latin1'))
     socket.on('error', () => socket.destroy())
     socket.on('close', () => this.#connections.delete(connection))
   }
 
-  #read(connection: Connection, chunk: Buffer): void {
-    const { socket, decoder } = connection
-    const wasPartial = decoder.partial
-    const { payloads, malformed } = decoder.push(chunk)
-    const { answers, refused } = this.#answer(payloads)
-    const taken = answers === '' || socket.write(answers, 'latin1')
-    if (malformed || refused) return void this.#hangUp(connection)
-    if (!taken) socket.pause()
-    const stalled = !taken || decoder.partial
-    // One unfinished request keeps its age however slowly its bytes drip in.
-    if (!stalled) connection.stalledSinceMs = undefined
-    else if (!wasPartial || payloads.length > 0) connection.stalledSinceMs = this.#options.clock.now()
+  readonly #counted: Lookup = (address) => {
+    const verdict = this.#options.lookup(address)
+    if (verdict?.authorized === true) this.counts.authorized++
+    return verdict
   }
 
-  #answer(payloads: readonly string[]): { answers: string; refused: boolean } {
-    let answers = ''
-    for (const payload of payloads) {
-      const { answer } = answerRequest(payload, this.#options.lookup)
-      if (answer === undefined) return { answers, refused: true }
-      this.counts.lookups++
-      if (answer === ANSWERS.relay) this.counts.authorized++
-      answers += encodeNetstring(answer)
-    }
-    return { answers, refused: false }
+  #read(connection: Connection, chunk: Buffer): void {
+    const { socket, session } = connection
+    const wasPartial = session.partial
+    const { answers, requests, isOver } = session.push(chunk)
+    this.counts.lookups += requests
+    const taken = answers === '' || socket.write(answers, 'latin1')
+    if (isOver) return void this.#hangUp(connection)
+    if (!taken) socket.pause()
+    const stalled = !taken || session.partial
+    // One unfinished request keeps its age however slowly its bytes drip in.
+    if (!stalled) connection.stalledSinceMs = undefined
+    else if (!wasPartial || requests > 0) connection.stalledSinceMs = this.#options.clock.now()
   }
 
   #drained(connection: Connection): void {
-    connection.stalledSinceMs = connection.decoder.partial ? this.#options.clock.now() : undefined
+    connection.stalledSinceMs = connection.session.partial ? this.#options.clock.now() : undefined
     connection.socket.resume()
   }
 
@@ -110,6 +117,7 @@ export class SocketmapServer implements Responder {
     connection.stalledSinceMs = this.#options.clock.now()
     connection.socket.removeAllListeners('data')
     connection.socket.removeAllListeners('drain')
+    connection.socket.removeAllListeners('end')
     connection.socket.end(() => connection.socket.destroy())
   }
 

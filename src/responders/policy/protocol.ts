@@ -1,0 +1,100 @@
+/**
+ * Postfix's policy delegation (SMTPD_POLICY_README): a request is lines `name=value` and an empty line, the answer `action=...` and an empty
+ * line. `OK` for an address that may relay, else `DUNNO`: what stands behind it in Postfix's restrictions decides.
+ */
+import { parseClientAddress } from '../../core/client-address.ts'
+import type { Answers, Lookup, Protocol, ProtocolSession } from '../responder.ts'
+
+/** Longest request, bytes: Postfix cuts its longest values (names of certificates, addresses) to 2 KiB each, and sends some thirty. */
+export const MAX_REQUEST_BYTES = 64 * 1024
+const ANSWERS = { relay: 'action=OK\n\n', notFound: 'action=DUNNO\n\n' } as const
+const NAME = /^[a-z][a-z0-9_]{0,63}$/
+
+/** A decision that let a client relay, with what Postfix tells of the message. All texts are the client's: untrusted. */
+export interface RelayDecision {
+  readonly address: string
+  readonly sender: string
+  readonly recipient: string
+  readonly loginMs: number | undefined
+  readonly untilMs: number | undefined
+}
+
+/** The policy service. `onRelay` is told of each request that was answered with OK. */
+export function policyProtocol(onRelay: (decision: RelayDecision) => void): Protocol {
+  return { name: 'policy', session: (lookup) => new PolicySession(lookup, onRelay) }
+}
+
+class PolicySession implements ProtocolSession {
+  readonly #lookup: Lookup
+  readonly #onRelay: (decision: RelayDecision) => void
+  /** The request that is coming in: its lines so far, and the beginning of one. */
+  #attributes = new Map<string, string>()
+  #line = ''
+  #bytes = 0
+
+  constructor(lookup: Lookup, onRelay: (decision: RelayDecision) => void) {
+    this.#lookup = lookup
+    this.#onRelay = onRelay
+  }
+
+  get partial(): boolean {
+    return this.#bytes > 0
+  }
+
+  push(chunk: Buffer): Answers {
+    const text = chunk.toString('latin1')
+    let answers = ''
+    let requests = 0
+    let start = 0
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
+      const answer = this.#take(text.slice(start, end))
+      if (answer === undefined) return { answers, requests, isOver: true }
+      if (answer !== '') requests++
+      answers += answer
+      start = end + 1
+    }
+    return { answers, requests, isOver: !this.#hold(text.slice(start)) }
+  }
+
+  /** False where it is too much. */
+  #hold(part: string): boolean {
+    this.#line += part
+    this.#bytes += part.length
+    return this.#bytes <= MAX_REQUEST_BYTES
+  }
+
+  /** The rest of a line. Returns the answer to the request that it ends, or nothing; undefined: it is none, or nothing can be said. */
+  #take(rest: string): string | undefined {
+    if (!this.#hold(rest)) return undefined
+    this.#bytes++
+    const line = this.#line
+    this.#line = ''
+    if (line !== '') return this.#note(line) ? '' : undefined
+    const attributes = this.#attributes
+    this.#attributes = new Map()
+    this.#bytes = 0
+    return this.#answer(attributes)
+  }
+
+  /** False where the line is no attribute, or its name stands twice: which of two addresses counts would be a guess. */
+  #note(line: string): boolean {
+    const equals = line.indexOf('=')
+    const name = line.slice(0, Math.max(0, equals))
+    if (!NAME.test(name) || this.#attributes.has(name) || line.includes('\0')) return false
+    this.#attributes.set(name, line.slice(equals + 1))
+    return true
+  }
+
+  /** Where nothing can be said yet Postfix tries again, and then defers. */
+  #answer(attributes: ReadonlyMap<string, string>): string | undefined {
+    if (attributes.get('request') !== 'smtpd_access_policy') return undefined
+    const address = parseClientAddress(attributes.get('client_address') ?? '')
+    if (address === undefined) return ANSWERS.notFound
+    const verdict = this.#lookup(address)
+    if (verdict === undefined) return undefined
+    if (!verdict.authorized) return ANSWERS.notFound
+    const [sender = '', recipient = ''] = [attributes.get('sender'), attributes.get('recipient')]
+    this.#onRelay({ address, sender, recipient, loginMs: verdict.loginMs, untilMs: verdict.untilMs })
+    return ANSWERS.relay
+  }
+}
