@@ -8,6 +8,7 @@ import type { Config, SourceConfig } from './config/config.ts'
 import { changedOptions, type LoadedConfig } from './config/load.ts'
 import { sourceName } from './config/source-names.ts'
 import type { TableChange } from './core/authorization.ts'
+import type { ClientAddress } from './core/client-address.ts'
 import { StaticEntries } from './core/static-entries.ts'
 import type { DaemonOptions } from './daemon-options.ts'
 import { PopauthdError, reasonOf, SourceError } from './errors.ts'
@@ -22,6 +23,8 @@ import { selectParsers } from './parsers/index.ts'
 import { LoginScanner } from './parsers/scanner.ts'
 import { SendmailAccessPublisher } from './publishers/sendmail-access/sendmail-access-publisher.ts'
 import { Supervisor } from './publishers/supervisor.ts'
+import { responderFor } from './responders/for-config.ts'
+import type { RelayDecision } from './responders/policy/protocol.ts'
 import type { Responder } from './responders/responder.ts'
 import { ResponderServer } from './responders/responder-server.ts'
 import { socketmapProtocol } from './responders/socketmap/protocol.ts'
@@ -173,19 +176,22 @@ class Daemon implements AsyncDisposable {
   }
 
   async #startResponders(): Promise<void> {
-    const { socketmap } = this.#config
-    if (!socketmap.enabled) return
-    const responder = new ResponderServer({
-      protocol: socketmapProtocol('socketmap'),
-      at: socketmap,
-      maxConnections: socketmap.maxConnections,
-      inherited: this.#options.sockets.get('socketmap'),
-      clock: this.#clock,
-      lookup: (address) => this.#table.lookup(address),
-    })
-    await responder.start()
-    this.#responders.push(responder)
-    this.#parts.use(responder)
+    const { socketmap, lookups } = this.#config
+    const clock = this.#clock
+    const lookup = (address: ClientAddress) => this.#table.lookup(address)
+    const onRelay = (decision: RelayDecision) => this.#events.relayed(decision)
+    const responders = lookups.map((config) => responderFor(config, { lookup, clock, onRelay }))
+    if (socketmap.enabled) {
+      const { maxConnections } = socketmap
+      const inherited = this.#options.sockets.get('socketmap')
+      const protocol = socketmapProtocol('socketmap')
+      responders.unshift(new ResponderServer({ protocol, at: socketmap, maxConnections, inherited, clock, lookup }))
+    }
+    for (const responder of responders) {
+      await responder.start()
+      this.#responders.push(responder)
+      this.#parts.use(responder)
+    }
   }
 
   #startTimers(): void {

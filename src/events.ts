@@ -5,6 +5,7 @@ import type { Login, Logout } from './core/login.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Logger } from './log.ts'
 import { LogThrottle } from './log-throttle.ts'
+import type { RelayDecision } from './responders/policy/protocol.ts'
 import type { SourceNotice } from './sources/source.ts'
 
 /** Names of the counters; `status` and the metrics show them with the prefix `popauthd_`. */
@@ -131,6 +132,13 @@ export class Events {
     if (!this.#logger.isLevelEnabled('info') || !this.#throttle.allows(message)) return
     const until = untilMs === undefined ? undefined : new Date(untilMs).toISOString()
     this.#logger.info({ ip: address, user, until, reason }, message)
+  }
+
+  /** An MTA let a client relay a message because of its login: for whoever must say later who sent what. */
+  relayed({ address, user, loginMs, untilMs, sender, recipient }: RelayDecision): void {
+    const iso = (atMs: number | undefined) => (atMs === undefined ? undefined : new Date(atMs).toISOString())
+    const fields = { ip: address, user, login: iso(loginMs), until: iso(untilMs), sender, recipient }
+    this.#logger.info(fields, 'relay permitted')
   }
 
   source(origin: string, notice: SourceNotice): void {

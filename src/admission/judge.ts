@@ -103,6 +103,7 @@ function openedByLogin(login: UserLogin, windowMs: number): Verdict {
     reason: 'login',
     untilMs: login.lastMs + windowMs,
     loginMs: login.lastMs,
+    user: login.user,
     get detail() {
       const service = login.service === 'any' ? 'mail' : login.service
       return `${service} login by ${login.user} (${login.server})`

@@ -36,6 +36,7 @@ export function crossCheck(values: Partial<Values>, context: CheckContext): Find
   return [
     servers,
     ownFormats,
+    lookupSockets,
     groups,
     modes,
     sourceRights,
@@ -76,6 +77,25 @@ const groups: Check = (values, { groupFile }) =>
 function noGroup(name: string): string {
   return `this host has no group ${describe(name)}; create it, or name one that 'getent group' shows`
 }
+
+/** A socket that its MTA cannot open, or one open to the network. */
+const lookupSockets: Check = (values, { groupFile }) =>
+  (values.lookups ?? []).flatMap(({ at }, index) => {
+    if ('port' in at) {
+      if (at.address === '::1' || at.address.startsWith('127.')) return []
+      const text = `${at.address} is not loopback: whoever reaches port ${at.port} can ask which addresses may relay`
+      return [warning('lookups', text, [index, 'listen'])]
+    }
+    const text = `0${at.mode.toString(8).padStart(3, '0')}`
+    const found: Finding[] = []
+    if ((at.mode & 0o600) !== 0o600)
+      found.push(
+        problem('lookups', `found "${text}": the owner must be able to read and write; write "0660"`, [index, 'mode']),
+      )
+    if (at.group !== undefined && groupId(at.group, groupFile) === undefined)
+      found.push(problem('lookups', noGroup(at.group), [index, 'group']))
+    return found
+  })
 
 /** Rights of named pipes and of receivers' sockets: who may write there can open the relay. */
 const sourceRights: Check = (values, { groupFile }) =>
@@ -157,6 +177,10 @@ const distinctPaths: Check = (values) => {
   take(values['socketmap.socket'], 'socketmap.socket', 'the lookup socket')
   for (const suffix of ['', '.static', '.info', '.db'])
     take(suffixed(values['sendmail_access.path'], suffix), 'sendmail_access.path', `the access map's access${suffix}`)
+  for (const [index, { at }] of (values.lookups ?? []).entries())
+    take('path' in at ? at.path : `${at.address} port ${at.port}`, 'lookups', `the socket of lookups[${index}]`, [
+      index,
+    ])
   for (const [index, source] of (values.sources ?? []).entries())
     for (const place of source.kind === 'dovecot_reports' ? reportPlaces(source.reports) : [sourceName(source)])
       take(place, 'sources', `the log of sources[${index}]`, [index])

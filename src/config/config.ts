@@ -59,6 +59,19 @@ export interface SocketConfig {
   readonly group: string | undefined
 }
 
+/** A socket on which an MTA asks who may relay. */
+export interface LookupConfig {
+  readonly protocol: 'socketmap' | 'policy' | 'readsocket'
+  readonly at: SocketConfig | PortConfig
+  readonly maxConnections: number
+}
+
+/** An address of this host and a port; 0: any free one. */
+export interface PortConfig {
+  readonly address: string
+  readonly port: number
+}
+
 /** The sendmail access map (2002 contract). All files lie beside `path`: `.static`, `.info`, `.db`. */
 export interface SendmailAccessConfig {
   readonly enabled: boolean
@@ -102,5 +115,6 @@ export interface Config {
   readonly control: SocketConfig
   readonly sendmailAccess: SendmailAccessConfig
   readonly socketmap: SocketConfig & { readonly enabled: boolean; readonly maxConnections: number }
+  readonly lookups: readonly LookupConfig[]
   readonly log: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly format: 'auto' | 'json' | 'pretty' }
 }

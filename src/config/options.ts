@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { formats } from './format-shapes.ts'
 import { command, networks, serverIds, sources } from './list-shapes.ts'
+import { lookups } from './lookup-shape.ts'
 import type { Places } from './places.ts'
 import { absolutePath, fileMode, groupName, integer, oneOf, type Shape, socketPath, truth } from './shapes.ts'
 
@@ -101,6 +102,12 @@ export const options = {
     2_000_000,
     'Most addresses in the table; past that new ones are refused and reported.',
     'addresses',
+  ),
+  lookups: option(
+    lookups,
+    'restart',
+    [],
+    "Sockets on which MTAs ask who may relay, beside sendmail's (`socketmap`): entries with a protocol and a place.",
   ),
   'control.socket': option(
     socketPath,

@@ -3,6 +3,7 @@ import { environmentName } from './environment.ts'
 import { defaultText } from './example-file.ts'
 import { formatMembers } from './format-shapes.ts'
 import { sourceMembers } from './list-shapes.ts'
+import { lookupMembers } from './lookup-shape.ts'
 import type { Member } from './members.ts'
 import { groupOf, groups, type OptionPath, optionPaths, options } from './options.ts'
 import { reportMembers } from './report-shape.ts'
@@ -50,7 +51,7 @@ export function referencePage(): string {
   const sections = Object.entries(groups).map(
     ([name, says]) => `\n## \`${name}\`\n\n${says}\n\n${table(optionPaths.filter((path) => groupOf(path) === name))}`,
   )
-  return `${HEAD}\n## Options\n\n${table(top)}\n${sourcesPart()}${formatsPart()}${sections.join('')}`
+  return `${HEAD}\n## Options\n\n${table(top)}\n${sourcesPart()}${formatsPart()}${lookupsPart()}${sections.join('')}`
 }
 
 function table(paths: readonly OptionPath[]): string {
@@ -120,6 +121,26 @@ Each describes the login lines of one server. What has no default must be given.
 lines out, stands in [own-formats.md](own-formats.md).
 
 ${membersTable(formatMembers)}`
+}
+
+function lookupsPart(): string {
+  return `
+### Entries of \`lookups\`
+
+Each is a socket on which an MTA asks, address by address, who may relay; nothing can be granted there. \`protocol\` must be given, and
+\`socket\` or \`listen\`.
+
+${membersTable(lookupMembers)}
+\`\`\`yaml
+lookups:
+  - protocol: socketmap
+    socket: /var/spool/postfix/popauthd/map.sock
+    group: postfix
+  - protocol: readsocket
+    socket: /run/popauthd/exim.sock
+    group: Debian-exim
+\`\`\`
+`
 }
 
 function membersTable(members: Readonly<Record<string, Member>>): string {

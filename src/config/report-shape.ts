@@ -1,31 +1,15 @@
 /** The options of an entry `dovecot_reports` of `sources`. What can grant carries a secret, or comes by a socket that only its group may write to. */
 
-import { parseClientAddress } from '../core/client-address.ts'
 import type { ReportsConfig } from './config.ts'
+import { listenAt } from './listen-shape.ts'
 import { type Member, record } from './members.ts'
-import { type Fault, Faults, fault } from './problem.ts'
+import { type Fault, Faults } from './problem.ts'
 import { absolutePath, fileMode, groupName, type Shape, socketPath } from './shapes.ts'
-
-const LISTEN = /^(?:\[([0-9A-Fa-f:.]+)\]|([\d.]+)):(\d{1,5})$/
-
-/** An address of this host and a port. */
-const listen: Shape<{ readonly host: string; readonly port: number }> = {
-  kind: 'address and port',
-  schema: { type: 'string' },
-  read(raw) {
-    const expected = 'an address of this host and a port, such as 127.0.0.1:8025 or "[::1]:8025"'
-    const [, v6, v4, digits] = (typeof raw === 'string' && LISTEN.exec(raw)) || []
-    const host = v6 ?? v4
-    const port = Number(digits)
-    if (host === undefined || parseClientAddress(host) === undefined) return fault(raw, expected)
-    return port >= 1 && port <= 65_535 ? { host, port } : fault(raw, expected, 'ports go from 1 to 65535')
-  },
-}
 
 /** The options of `dovecot_reports`. */
 export const reportMembers = {
   listen: {
-    shape: listen,
+    shape: listenAt('127.0.0.1:8025'),
     default: '',
     says: 'Where Dovecot posts its reports by HTTP; needs `secret_file`.',
   },

@@ -86,6 +86,7 @@ export function configOf(values: Values): Config {
       group: values['socketmap.group'],
       maxConnections: values['socketmap.max_connections'],
     },
+    lookups: values.lookups,
     log: { level: values['log.level'], format: values['log.format'] },
   }
 }

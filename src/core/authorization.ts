@@ -44,6 +44,8 @@ export interface Verdict {
   readonly untilMs?: number
   /** Time of the login that opens it, Unix milliseconds; absent where none does. */
   readonly loginMs?: number
+  /** Whose login that is; log text, unescaped. */
+  readonly user?: string
   /** One sentence for people; holds log text unescaped, and no time: whoever shows it knows the reader's zone. */
   readonly detail: string
 }

@@ -1,16 +1,10 @@
 /** Serves one protocol of lookups on a Unix socket or a TCP port: answers at once from memory, in order, and bounds what a peer can make it hold. */
 import { createServer, type Server, type Socket } from 'node:net'
-import type { SocketConfig } from '../config/config.ts'
+import type { PortConfig, SocketConfig } from '../config/config.ts'
 import type { Clock } from '../lib/clock.ts'
 import { listenOnPort } from '../lib/tcp-port.ts'
 import { listenOnUnixSocket } from '../lib/unix-socket.ts'
 import type { Lookup, Protocol, ProtocolSession, Responder } from './responder.ts'
-
-/** An address of this host and a port; 0: any free one. */
-export interface PortConfig {
-  readonly address: string
-  readonly port: number
-}
 
 /** What the server needs. */
 interface ResponderOptions {

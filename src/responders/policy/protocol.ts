@@ -8,6 +8,8 @@ import type { Answers, Lookup, Protocol, ProtocolSession } from '../responder.ts
 /** Longest request, bytes: Postfix cuts its longest values (names of certificates, addresses) to 2 KiB each, and sends some thirty. */
 export const MAX_REQUEST_BYTES = 64 * 1024
 const ANSWERS = { relay: 'action=OK\n\n', notFound: 'action=DUNNO\n\n' } as const
+/** Of an address of a message so much is told: RFC 5321, section 4.5.3.1.3 allows 256 with its brackets. */
+const LONGEST_TOLD = 320
 const NAME = /^[a-z][a-z0-9_]{0,63}$/
 
 /** A decision that let a client relay, with what Postfix tells of the message. All texts are the client's: untrusted. */
@@ -15,6 +17,8 @@ export interface RelayDecision {
   readonly address: string
   readonly sender: string
   readonly recipient: string
+  /** Who logged in last; undefined where the operator opened the address. */
+  readonly user: string | undefined
   readonly loginMs: number | undefined
   readonly untilMs: number | undefined
 }
@@ -94,7 +98,12 @@ class PolicySession implements ProtocolSession {
     if (verdict === undefined) return undefined
     if (!verdict.authorized) return ANSWERS.notFound
     const [sender = '', recipient = ''] = [attributes.get('sender'), attributes.get('recipient')]
-    this.#onRelay({ address, sender, recipient, loginMs: verdict.loginMs, untilMs: verdict.untilMs })
+    const { user, loginMs, untilMs } = verdict
+    this.#onRelay({ address, sender: cut(sender), recipient: cut(recipient), user, loginMs, untilMs })
     return ANSWERS.relay
   }
+}
+
+function cut(text: string): string {
+  return text.length > LONGEST_TOLD ? `${text.slice(0, LONGEST_TOLD)}...` : text
 }

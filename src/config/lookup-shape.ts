@@ -1,0 +1,87 @@
+/** The entries of `lookups`: sockets on which MTAs ask who may relay. They answer and grant nothing. */
+import type { LookupConfig } from './config.ts'
+import { listOf } from './list-of.ts'
+import { listenAt } from './listen-shape.ts'
+import { type Member, record } from './members.ts'
+import { type Fault, Faults } from './problem.ts'
+import { fileMode, groupName, integer, oneOf, type Shape, socketPath } from './shapes.ts'
+
+/** What an MTA may speak. */
+export const lookupProtocols = ['socketmap', 'policy', 'readsocket'] as const
+
+/** The options of each entry of `lookups`. */
+export const lookupMembers = {
+  protocol: {
+    shape: oneOf([...lookupProtocols]),
+    default: '',
+    says: "`socketmap` (Postfix's map `postfix`, sendmail's `popauth`), `policy` (Postfix's check_policy_service) or `readsocket` (Exim).",
+  },
+  socket: {
+    shape: socketPath,
+    default: '',
+    says: 'Unix socket to answer on. For a chrooted Postfix it lies in its queue directory: /var/spool/postfix/popauthd/map.sock.',
+  },
+  mode: {
+    shape: fileMode,
+    default: '"0660"',
+    says: 'Rights of the socket. It grants nobody anything; who may open it can ask, and take up its connections.',
+  },
+  group: {
+    shape: groupName,
+    default: 'null',
+    says: "Group of the socket: that of the MTA's processes; null is the daemon's own group.",
+  },
+  listen: {
+    shape: listenAt('127.0.0.1:10040'),
+    default: '',
+    says: 'Address and port to answer on, in place of `socket`. Whoever reaches it can ask which addresses may relay.',
+  },
+  max_connections: {
+    shape: integer(1, 65_536),
+    default: '1000',
+    says: 'Most connections at a time; each process of the MTA keeps one open.',
+  },
+} as const satisfies Record<string, Member>
+
+const anyLookup = record<Readonly<Record<string, unknown>>>(lookupMembers, 'a mapping with `protocol` and `socket`', [
+  'protocol',
+])
+
+const lookup: Shape<LookupConfig> = {
+  ...anyLookup,
+  kind: 'lookup socket',
+  read(raw) {
+    const read = anyLookup.read(raw)
+    if (read instanceof Faults) return read
+    const faults = faultsOf(read)
+    return faults.length > 0 ? new Faults(faults) : lookupOf(read)
+  },
+}
+
+function faultsOf(read: Readonly<Record<string, unknown>>): Fault[] {
+  const has = (name: keyof typeof lookupMembers) => name in read
+  if (!has('socket') && !has('listen'))
+    return [{ at: [], text: 'answers nowhere; add `socket: PATH` or `listen: 127.0.0.1:10040`' }]
+  if (has('socket') && has('listen'))
+    return [{ at: ['listen'], text: 'stands beside socket; make two entries', ofKey: true }]
+  return (['mode', 'group'] as const)
+    .filter((name) => has(name) && !has('socket'))
+    .map((name) => ({ at: [name], text: 'is that of a Unix socket; add `socket`, or take it out', ofKey: true }))
+}
+
+function lookupOf(read: Readonly<Record<string, unknown>>): LookupConfig {
+  const listen = read.listen as { readonly host: string; readonly port: number } | undefined
+  const socket = {
+    path: read.socket as string,
+    mode: (read.mode as number | undefined) ?? 0o660,
+    group: read.group as string | undefined,
+  }
+  return {
+    protocol: read.protocol as LookupConfig['protocol'],
+    at: listen === undefined ? socket : { address: listen.host, port: listen.port },
+    maxConnections: (read.max_connections as number | undefined) ?? 1000,
+  }
+}
+
+/** The sockets on which MTAs ask. */
+export const lookups = listOf(lookup, 'entries with `protocol` and `socket` or `listen`')

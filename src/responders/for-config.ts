@@ -1,0 +1,28 @@
+/** From an entry of the configuration to the responder that serves it. */
+import type { LookupConfig } from '../config/config.ts'
+import type { Clock } from '../lib/clock.ts'
+import { policyProtocol, type RelayDecision } from './policy/protocol.ts'
+import { readsocketProtocol } from './readsocket/protocol.ts'
+import type { Lookup, Protocol } from './responder.ts'
+import { ResponderServer } from './responder-server.ts'
+import { socketmapProtocol } from './socketmap/protocol.ts'
+
+/** What the responders of a daemon share. */
+interface ResponderParts {
+  readonly lookup: Lookup
+  readonly clock: Clock
+  /** Told of each answer that let a client relay, where the protocol tells of the message. */
+  readonly onRelay: (decision: RelayDecision) => void
+}
+
+/** The responder of an entry of `lookups`; it is named by its protocol and place. */
+export function responderFor({ protocol, at, maxConnections }: LookupConfig, parts: ResponderParts): ResponderServer {
+  const place = 'path' in at ? at.path : `${at.address} port ${at.port}`
+  const named = { ...protocolOf(protocol, parts), name: `${protocol} ${place}` }
+  return new ResponderServer({ protocol: named, at, maxConnections, lookup: parts.lookup, clock: parts.clock })
+}
+
+function protocolOf(protocol: LookupConfig['protocol'], { onRelay }: ResponderParts): Protocol {
+  if (protocol === 'policy') return policyProtocol(onRelay)
+  return protocol === 'readsocket' ? readsocketProtocol : socketmapProtocol(protocol)
+}
