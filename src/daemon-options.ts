@@ -15,6 +15,8 @@ export interface DaemonOptions {
   readonly readStdin: boolean
   /** Listening sockets that the service manager handed over, by name: `socketmap`. */
   readonly sockets: ReadonlyMap<string, number>
+  /** Called once reading begins, with what tells in one line for people what the daemon does just now. */
+  readonly onReading?: (stateWords: () => Promise<string>) => void
   /** Called once all sources have been read to their end for the first time, with what is followed. */
   readonly onReady: (following: readonly string[]) => void
 }

@@ -72,6 +72,7 @@ class Daemon implements AsyncDisposable {
   readonly #responders: Responder[] = []
   readonly #intakes: Intake[] = []
   #reading: Promise<void> = Promise.resolve()
+  #isReady = false
 
   constructor(loaded: LoadedConfig, options: DaemonOptions) {
     this.#loaded = loaded
@@ -99,6 +100,7 @@ class Daemon implements AsyncDisposable {
     this.#parts.use(server)
     this.#startTimers()
     this.#startReading(sources)
+    this.#options.onReading?.(() => target.stateWords())
     this.#parts.defer(this.#options.onReload(() => void this.#reload()))
   }
 
@@ -271,6 +273,7 @@ class Daemon implements AsyncDisposable {
   }
 
   #ready(): void {
+    this.#isReady = true
     const following = this.#intakes.map(({ status }) => status.origin ?? status.id)
     this.#events.ready({
       following: following.join(', '),
@@ -319,6 +322,7 @@ class Daemon implements AsyncDisposable {
       clock: this.#clock,
       events: this.#events,
       startedAtMs: this.#startedAtMs,
+      isReady: () => this.#isReady,
       config: () => this.#config,
       intakes: this.#intakes,
       responders: this.#responders,

@@ -83,7 +83,11 @@ export interface SourceStatus {
   readonly origin: string
   /** Position up to which lines are committed; null before the first. Keys are the source's own. */
   readonly position: Readonly<Record<string, string | number | boolean | null>> | null
+  /** True once it has been read to its end since the daemon started. */
   readonly caughtUp: boolean
+  /** Bytes known to be left to read, and how much of what there was has been read since the start. Left out where all is read, or nothing is known. */
+  readonly behindBytes?: number
+  readonly readPercent?: number
   /** What is wrong with it, if anything. */
   readonly trouble?: string
   /** The servers of which it holds anything, those that drift first. Left out where no daemon runs. */
@@ -112,6 +116,8 @@ export interface ResponderStatus {
 /** How the daemon is doing. `daemon: false`: none runs, and what it alone would know is left out. */
 export interface StatusAnswer {
   readonly daemon: boolean
+  /** True once all sources have been read to their end since the daemon started: what `check` says is the whole truth from then on. */
+  readonly ready: boolean
   readonly version: string
   readonly pid?: number
   readonly startedAt?: string

@@ -11,12 +11,15 @@ import type { Supervisor } from '../publishers/supervisor.ts'
 import type { Responder } from '../responders/responder.ts'
 import type { DriftFact, PruneAnswer, PublisherStatus, ServerFact, SourceStatus, StatusAnswer } from './api-types.ts'
 import type { WatchableTarget } from './control-target.ts'
+import { stateWords } from './state-words.ts'
 import { TableTarget, type TableTargetParts } from './table-target.ts'
 
 /** What the daemon shows of itself; the daemon owns all of it. */
 export interface DaemonView extends TableTargetParts {
   readonly events: Events
   readonly startedAtMs: number
+  /** True once all sources have been read to their end. */
+  readonly isReady: () => boolean
   readonly config: () => Config
   readonly intakes: readonly { readonly status: IntakeStatus }[]
   readonly responders: readonly Responder[]
@@ -25,11 +28,15 @@ export interface DaemonView extends TableTargetParts {
 
 /** Counting who may relay reads the whole table; `status` counts anew at most this often. */
 const COUNT_EVERY_MS = 2_000
+/** The state in words is told all day long: counting for it takes at most this part of the time. */
+const COUNT_SHARE = 20
 
 /** What the control socket talks to. */
 export class DaemonTarget extends TableTarget implements WatchableTarget {
   readonly #view: DaemonView
-  #counted = { atMs: -Infinity, authorized: 0 }
+  #counted = { atMs: -Infinity, authorized: 0, tookMs: 0 }
+  /** The count that is under way: who asks meanwhile waits for it. */
+  #counting: Promise<void> | undefined
 
   constructor(view: DaemonView) {
     super(view)
@@ -37,11 +44,12 @@ export class DaemonTarget extends TableTarget implements WatchableTarget {
   }
 
   async status(): Promise<StatusAnswer> {
-    const { table, events, startedAtMs, config, intakes, responders } = this.#view
+    const { table, events, startedAtMs, isReady, config, intakes, responders } = this.#view
     const { stateDirectory, windowSeconds, whenStopped } = config()
     const { addresses, fileBytes } = table.stats()
     return {
       daemon: true,
+      ready: isReady(),
       version,
       pid: process.pid,
       startedAt: new Date(startedAtMs).toISOString(),
@@ -72,17 +80,48 @@ export class DaemonTarget extends TableTarget implements WatchableTarget {
     return this.#view.events.onChange(listener)
   }
 
-  async #authorized(): Promise<number> {
-    const nowMs = this.#view.clock.now()
-    if (Math.abs(nowMs - this.#counted.atMs) >= COUNT_EVERY_MS) {
-      this.#counted = { atMs: nowMs, authorized: await this.countAuthorized() }
+  /** One line for people: what the daemon does just now. Counts less often where counting takes long. */
+  async stateWords(): Promise<string> {
+    const sources = this.#view.intakes.map(({ status }) => sourceStatus(status))
+    if (!this.#view.isReady()) return stateWords({ ready: false, sources, authorized: 0 })
+    const authorized = await this.#authorized(Math.max(COUNT_EVERY_MS, this.#counted.tookMs * COUNT_SHARE))
+    return stateWords({ ready: true, sources, authorized })
+  }
+
+  async #authorized(everyMs = COUNT_EVERY_MS): Promise<number> {
+    if (Math.abs(this.#view.clock.now() - this.#counted.atMs) >= everyMs) {
+      this.#counting ??= this.#count().finally(() => {
+        this.#counting = undefined
+      })
+      await this.#counting
     }
     return this.#counted.authorized
   }
+
+  async #count(): Promise<void> {
+    const { clock } = this.#view
+    const atMs = clock.now()
+    const authorized = await this.countAuthorized()
+    this.#counted = { atMs, authorized, tookMs: Math.max(0, clock.now() - atMs) }
+  }
 }
 
-function sourceStatus({ id, origin, position, caughtUp, trouble, servers, counts }: IntakeStatus): SourceStatus {
-  const base = { id, origin: origin ?? id, position: position ?? null, caughtUp, servers: servers.map(serverFact) }
+function sourceStatus({
+  id,
+  origin,
+  position,
+  caughtUp,
+  trouble,
+  backlog,
+  servers,
+  counts,
+}: IntakeStatus): SourceStatus {
+  const behind =
+    backlog === undefined || backlog.leftBytes === 0
+      ? {}
+      : { behindBytes: backlog.leftBytes, readPercent: backlog.readPercent }
+  const facts = servers.map(serverFact)
+  const base = { id, origin: origin ?? id, position: position ?? null, caughtUp, ...behind, servers: facts }
   const counted = counts === undefined ? base : { ...base, counts: { ...counts } }
   return trouble === undefined ? counted : { ...counted, trouble }
 }

@@ -99,6 +99,7 @@ class OpenTable implements OfflineTarget {
     const decisions = this.#table.decisions().length
     return {
       daemon: false,
+      ready: false,
       version,
       stateDirectory: this.#config.stateDirectory,
       windowSeconds: this.#config.windowSeconds,

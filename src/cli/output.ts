@@ -29,10 +29,7 @@ export function jsonText(value: unknown, indent?: number): string {
   return escapeInJson(JSON.stringify(value, undefined, indent))
 }
 
-/** `1 line`, `2 lines`. */
-export function counted(n: number, one: string, many = `${one}s`): string {
-  return `${n} ${n === 1 ? one : many}`
-}
+export { counted } from '../lib/counted.ts'
 
 /** Local time of an ISO 8601 time: `2026-11-22 16:44:10`; with `sameDayAs` only `16:44:10` where it is that day. */
 export function localTime(iso: string, sameDayAs?: number): string {

@@ -1,5 +1,6 @@
 /** `popauthd status`: how the daemon is doing. */
 import type { PublisherStatus, SourceStatus, StatusAnswer } from '../admin/api-types.ts'
+import { formatBytes } from '../lib/bytes.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { formatPairs } from '../lib/table-print.ts'
 import { type Colors, colorsFor } from '../lib/terminal.ts'
@@ -9,14 +10,15 @@ import { serversText } from './status-servers.ts'
 import { withTarget } from './target.ts'
 
 const EXAMPLES = `
-Exit code 0: the daemon runs. 1: none runs (what the table holds is shown all the same).
+Exit code 0: the daemon runs. 1: none runs (what the table holds is shown all the same). It is ready once the logs have
+been read to their end; while it is catching up, check and list do not know all logins yet.
 
 Lines that look like logins and are none are counted for each server, and the last few shown. Where a server that used to log
 in has nothing but such lines, its log format may have changed: popauthd explain '<line>' shows where a line fails.
 
 Examples:
   popauthd status
-  popauthd status --json | jq '.sources[] | {origin, caughtUp}'`
+  popauthd status --json | jq '.ready, (.sources[] | {origin, caughtUp, behindBytes})'`
 
 /** Defines `status`. */
 export const status: Configure = (command, context, act) => {
@@ -77,11 +79,15 @@ function daemonPairs(answer: StatusAnswer, nowMs: number): Pairs {
   ]
   if (!answer.daemon) return [['daemon', 'does not run'], ...window]
   const since = answer.startedAt === undefined ? '' : ` since ${localTime(answer.startedAt, nowMs)}`
-  return [['daemon', `runs${since}${answer.pid === undefined ? '' : ` (PID ${answer.pid})`}`], ...window]
+  return [
+    ['daemon', `runs${since}${answer.pid === undefined ? '' : ` (PID ${answer.pid})`}`],
+    ['readiness', answer.ready ? 'ready' : 'catching up'],
+    ...window,
+  ]
 }
 
 function tablePairs({ table }: StatusAnswer): Pairs {
-  const size: Pairs = table.bytes === undefined ? [] : [['size', `${(table.bytes / 1024).toFixed(0)} KiB`]]
+  const size: Pairs = table.bytes === undefined ? [] : [['size', formatBytes(table.bytes)]]
   return [
     ['may relay now', `${table.authorized}`],
     ['addresses known', `${table.addresses}`],
@@ -94,7 +100,15 @@ function sourceWords(source: SourceStatus): string {
   if (source.trouble !== undefined) return source.trouble
   const { counts } = source
   if (counts !== undefined) return countWords(counts)
-  return `${source.caughtUp ? 'read to its end' : 'reading'}${positionWords(source.position)}`
+  const isBehind = !source.caughtUp || source.behindBytes !== undefined
+  const place = source.position === null && source.behindBytes !== undefined ? '' : positionWords(source.position)
+  return `${isBehind ? 'reading' : 'read to its end'}${place}${behindWords(source)}`
+}
+
+/** `, 42% read, 117 MiB left`; nothing where it is not known. */
+function behindWords({ behindBytes, readPercent }: SourceStatus): string {
+  if (behindBytes === undefined) return ''
+  return `${readPercent === undefined ? '' : `, ${readPercent}% read`}, ${formatBytes(behindBytes)} left`
 }
 
 /** `12 messages, 1 without time`: what was never seen is left out. */

@@ -51,6 +51,8 @@ export interface IntakeStatus {
   readonly caughtUp: boolean
   readonly position: SourcePosition | undefined
   readonly trouble: string | undefined
+  /** How many bytes are known to be left to read, and how much of all bytes since the start has been read; undefined where the source does not know. */
+  readonly backlog: { readonly leftBytes: number; readonly readPercent: number } | undefined
   /** The servers of which it holds anything. */
   readonly servers: readonly ServerCounts[]
   /** What the source itself has counted, where it does. */
@@ -73,6 +75,8 @@ export class Intake {
   #caughtUp = false
   /** Where reading began. */
   #position: SourcePosition | undefined
+  #readBytes = 0
+  #leftBytes: number | undefined
   /** Set while a log is read for the first time; nothing of it is committed until its end is reached. */
   #first: FirstReading | undefined
   #startedAtMs = 0
@@ -91,9 +95,17 @@ export class Intake {
       caughtUp: this.#caughtUp,
       position: this.#unwritten ?? this.#recorder?.recorded.position ?? this.#position,
       trouble: this.#recorder?.trouble,
+      backlog: this.#backlog(),
       servers: this.#drift.counts,
       counts: this.#parts.source.counts,
     }
+  }
+
+  #backlog(): IntakeStatus['backlog'] {
+    const left = this.#leftBytes
+    if (left === undefined) return undefined
+    const all = this.#readBytes + left
+    return { leftBytes: left, readPercent: all === 0 ? 100 : Math.floor((this.#readBytes / all) * 100) }
   }
 
   /** Reads until `signal` aborts. @throws {SourceError} where the source can never work */
@@ -113,6 +125,8 @@ export class Intake {
     for await (const chunk of source.chunks(kept?.source, signal)) {
       last = chunk
       this.#origin = chunk.origin
+      this.#readBytes += chunk.bytes.length
+      this.#leftBytes = chunk.leftBytes
       if (!(await this.#take(chunk, recorder))) break
       if (chunk.caughtUp) await this.#nowCaughtUp(recorder)
     }

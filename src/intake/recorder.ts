@@ -120,7 +120,7 @@ export class Recorder {
           this.#isStopped = true
           return false
         }
-        await new Promise<void>((resolve) => clock.setTimer(RETRY_MS, resolve))
+        await pause(clock, this.#signal)
       }
     }
   }
@@ -135,4 +135,17 @@ export class Recorder {
     if (this.#trouble !== problem) this.#parts.events.failed('cannot record logins, trying again', problem)
     this.#trouble = problem
   }
+}
+
+/** Waits for the next attempt, but no longer than until the stop: the last attempt is made then. */
+function pause(clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      cancel()
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const cancel = clock.setTimer(RETRY_MS, done)
+    signal.addEventListener('abort', done, { once: true })
+  })
 }

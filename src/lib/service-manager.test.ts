@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ManualClock } from './clock.ts'
-import { type Environment, ServiceManager } from './service-manager.ts'
+import { type Environment, ServiceManager, TELL_EVERY_MS } from './service-manager.ts'
 
 function managerOf(env: Environment, clock = new ManualClock(0)) {
   const sent: string[] = []
@@ -38,6 +38,56 @@ describe('ServiceManager', () => {
     manager.stopping()
     clock.advance(60_000)
     expect(sent).toHaveLength(4)
+  })
+
+  it('goes on telling what the daemon does, where it has changed and not too often', async () => {
+    const { manager, sent, clock } = managerOf({ NOTIFY_SOCKET: '@x' })
+    let state = 'reading /l, 1%'
+    manager.keepTelling(async () => state)
+    const settle = () => new Promise((resolve) => setImmediate(resolve))
+    await settle()
+    state = 'reading /l, 2%'
+    clock.advance(TELL_EVERY_MS - 1)
+    await settle()
+    expect(sent).toEqual(['@x STATUS=reading /l, 1%'])
+    clock.advance(1)
+    await settle()
+    clock.advance(TELL_EVERY_MS)
+    await settle()
+    manager.ready('following /l')
+    state = '1 client may relay\nfollowing /l'
+    clock.advance(TELL_EVERY_MS)
+    await settle()
+    expect(sent.slice(1)).toEqual([
+      '@x STATUS=reading /l, 2%',
+      '@x READY=1 STATUS=following /l',
+      '@x STATUS=1 client may relay following /l',
+    ])
+  })
+
+  it('tells no state any more once it stops, also one that was asked for before', async () => {
+    const { manager, sent, clock } = managerOf({ NOTIFY_SOCKET: '@x' })
+    let answer = (_: string) => {}
+    manager.keepTelling(() => new Promise((resolve) => (answer = resolve)))
+    manager.stopping()
+    answer('reading')
+    await new Promise((resolve) => setImmediate(resolve))
+    clock.advance(10 * TELL_EVERY_MS)
+    expect(sent).toEqual(['@x STOPPING=1 STATUS=stopping'])
+  })
+
+  it('asks again where the state could not be told', async () => {
+    const { manager, sent, clock } = managerOf({ NOTIFY_SOCKET: '@x' })
+    let fails = true
+    manager.keepTelling(async () => {
+      if (fails) throw new Error('the table is closed')
+      return 'works'
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    fails = false
+    clock.advance(TELL_EVERY_MS)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(sent).toEqual(['@x STATUS=works'])
   })
 
   it.each([

@@ -9,6 +9,8 @@ import type { Clock } from './clock.ts'
 const FIRST_DESCRIPTOR = 3
 const MOST_DESCRIPTORS = 64
 const NOTIFY_TIMEOUT_MS = 5_000
+/** What the daemon does is told anew at most this often: each message is a process. */
+export const TELL_EVERY_MS = 5_000
 
 /** Variables of a process, of which some are taken out. */
 export type Environment = Record<string, string | undefined>
@@ -32,6 +34,9 @@ export class ServiceManager {
   readonly #clock: Clock
   readonly #send: (socket: string, assignments: readonly string[]) => void
   #cancel = () => {}
+  #cancelTelling = () => {}
+  #told = ''
+  #isStopping = false
 
   /** Takes its variables out of `env`: no other program that is started gets to see them. */
   constructor({ env, pid, clock, send = notify }: ServiceManagerParts) {
@@ -48,13 +53,36 @@ export class ServiceManager {
 
   /** The daemon has caught up; from now on the watchdog is fed. `status` is one line for people. */
   ready(status: string): void {
-    this.#tell(['READY=1', `STATUS=${oneLine(status)}`])
+    this.#told = oneLine(status)
+    this.#tell(['READY=1', `STATUS=${this.#told}`])
     this.#feedWatchdog()
+  }
+
+  /** Tells what the daemon does, one line for people, now and whenever it has changed; a look every {@link TELL_EVERY_MS}. Where `words` fails nothing is told. */
+  keepTelling(words: () => Promise<string>): void {
+    if (this.#socket === undefined || this.#isStopping) return
+    const look = () => {
+      words()
+        .then((text) => this.#tellChanged(oneLine(text)))
+        .catch(() => {})
+        .finally(() => {
+          if (!this.#isStopping) this.#cancelTelling = this.#clock.setTimer(TELL_EVERY_MS, look)
+        })
+    }
+    look()
+  }
+
+  #tellChanged(text: string): void {
+    if (text === this.#told || this.#isStopping) return
+    this.#told = text
+    this.#tell([`STATUS=${text}`])
   }
 
   /** The daemon is about to end. */
   stopping(): void {
+    this.#isStopping = true
     this.#cancel()
+    this.#cancelTelling()
     this.#tell(['STOPPING=1', 'STATUS=stopping'])
   }
 

@@ -17,6 +17,8 @@ export interface SourceChunk {
   readonly logins?: readonly Login[]
   /** True when nothing more was there to read at that moment. Such a chunk may hold no bytes. */
   readonly caughtUp: boolean
+  /** Bytes known to be there behind this chunk and not read yet; absent where that is not known. */
+  readonly leftBytes?: number
   /** Name for people: the path, or `journal`. */
   readonly origin: string
   /** Unix milliseconds of the newest line this chunk can hold (the file's mtime, or now): settles the year of RFC 3164 lines. */

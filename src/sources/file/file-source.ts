@@ -331,8 +331,18 @@ class FileFollower {
   async #chunk(reader: LineReader, bytes: Buffer, caughtUp: boolean): Promise<SourceChunk> {
     this.#toldCaughtUp = caughtUp
     const nowMs = this.#options.clock.now()
-    const newestMs = reader === this.#live && reader.fresh ? nowMs : Math.min(nowMs, await reader.modifiedMs())
-    return { bytes, format: 'lines', position: this.#position(), caughtUp, origin: this.#options.path, newestMs }
+    const isFresh = reader === this.#live && reader.fresh
+    const { modifiedMs, leftBytes } = isFresh ? { modifiedMs: nowMs, leftBytes: 0 } : await reader.look()
+    const left = caughtUp ? 0 : leftBytes + (await this.#queuedBytes())
+    const origin = this.#options.path
+    const newestMs = Math.min(nowMs, modifiedMs)
+    return { bytes, format: 'lines', position: this.#position(), caughtUp, leftBytes: left, origin, newestMs }
+  }
+
+  /** Bytes of the files that are to be read after the current one. */
+  async #queuedBytes(): Promise<number> {
+    const looks = await Promise.all(this.#next.map((reader) => reader.look()))
+    return looks.reduce((sum, { leftBytes }) => sum + leftBytes, 0)
   }
 
   /** Says that all was read, also where nothing was there. */
@@ -340,7 +350,8 @@ class FileFollower {
     this.#toldCaughtUp = true
     const position = this.#current === undefined ? (from ?? { v: 1, ino: null }) : this.#position()
     const newestMs = this.#options.clock.now()
-    return { bytes: EMPTY, format: 'lines', position, caughtUp: true, origin: this.#options.path, newestMs }
+    const origin = this.#options.path
+    return { bytes: EMPTY, format: 'lines', position, caughtUp: true, leftBytes: 0, origin, newestMs }
   }
 
   #position(): SourcePosition {

@@ -104,9 +104,13 @@ export class LineReader {
     return { dev, ino, offset, fingerprint: this.#fingerprint, fingerprintBytes: this.#head.length, path }
   }
 
-  /** Unix milliseconds of the last write to the file. */
-  async modifiedMs(): Promise<number> {
-    return (await this.#handle.stat()).mtimeMs
+  /** Unix milliseconds of the last write to the file, and how many of its bytes are still to be read (0 for a compressed one: not known). */
+  async look(): Promise<{ readonly modifiedMs: number; readonly leftBytes: number }> {
+    const { mtimeMs, size } = await this.#handle.stat()
+    return {
+      modifiedMs: mtimeMs,
+      leftBytes: this.#packing === undefined ? Math.max(0, size - this.#lines.lineOffset) : 0,
+    }
   }
 
   /** The next whole lines. @throws system errors of read(2), or of unpacking for a damaged compressed file */
