@@ -29,6 +29,9 @@ export class SourceError extends PopauthdError {}
 /** The table is damaged, locked by another process, or cannot be written. */
 export class TableError extends PopauthdError {}
 
+/** The table itself is damaged, so that a new one is made of the logs (`popauthd rebuild`); decisions are in a file of their own. */
+export class DamagedTableError extends TableError {}
+
 /** A map could not be published. `retryable` says whether to come back. */
 export class PublishError extends PopauthdError {
   readonly retryable: boolean

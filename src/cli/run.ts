@@ -2,16 +2,19 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { LoadedConfig } from '../config/load.ts'
+import type { DaemonOptions } from '../daemon-options.ts'
 import { UsageError } from '../errors.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
 import { ServiceManager } from '../lib/service-manager.ts'
 import type { Configure } from './commands.ts'
 import type { CliContext } from './context.ts'
 import { hereDirectory, loadConfigFor } from './load-config.ts'
+import { runOrRebuild } from './offer-rebuild.ts'
 
 const EXAMPLES = `
 Stays in the foreground and logs to standard error; a service manager puts it into the background. SIGHUP reloads the
-configuration (a bad one keeps the old), SIGTERM and Ctrl-C stop it with everything committed.
+configuration (a bad one keeps the old), SIGTERM and Ctrl-C stop it with everything committed. A damaged table is
+refused; on a terminal you are asked whether it is to be made anew of the logs, elsewhere popauthd rebuild does it.
 
 Examples:
   popauthd run                              with /etc/popauthd/popauthd.yaml
@@ -59,18 +62,20 @@ async function start(context: CliContext, options: RunArguments): Promise<void> 
   signal.addEventListener('abort', () => manager.stopping(), { once: true })
   const { runDaemon } = await import('../daemon.ts')
   const writing = plan.demoLog === undefined ? undefined : writeDemo(context, plan.demoLog, signal)
-  await runDaemon(loaded, {
+  const daemonOptions: DaemonOptions = {
     signal,
     onReload: (listener) => context.signals.onReload(listener),
     reload: load,
     warnings: loaded.warnings,
     readStdin: plan.readStdin,
     sockets: manager.sockets,
+    onReading: (stateWords) => manager.keepTelling(stateWords),
     onReady: (following) => {
       manager.ready(`following ${following.join(', ')}`)
       if (context.globals().here) context.stderr.write(whatNext(following, plan.demoLog !== undefined))
     },
-  })
+  }
+  await runOrRebuild(context, loaded.config.stateDirectory, signal, () => runDaemon(loaded, daemonOptions))
   if (signal.aborted) await writing
 }
 

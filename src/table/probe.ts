@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { endianness } from 'node:os'
-import { reasonOf, TableError } from '../errors.ts'
+import { DamagedTableError, reasonOf, TableError } from '../errors.ts'
 import { MEND_DAMAGED } from './record.ts'
 
 const MAGIC = 0xbeefc0de
@@ -141,6 +141,6 @@ const u16 = (bytes: Buffer, at: number) => (isLittle ? bytes.readUInt16LE(at) : 
 const u32 = (bytes: Buffer, at: number) => (isLittle ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at))
 const u64 = (bytes: Buffer, at: number) => (isLittle ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at))
 
-function damaged(path: string, why: string): TableError {
-  return new TableError(`cannot use the table ${path}: ${why}`, { mend: MEND_DAMAGED })
+function damaged(path: string, why: string): DamagedTableError {
+  return new DamagedTableError(`cannot use the table ${path}: ${why}`, { mend: MEND_DAMAGED })
 }

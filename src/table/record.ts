@@ -3,7 +3,7 @@ import type { AddressFacts } from '../admission/judge.ts'
 import type { UserLogin } from '../core/authorization.ts'
 import { addressFromBytes } from '../core/client-address.ts'
 import type { Service } from '../core/login.ts'
-import { TableError } from '../errors.ts'
+import { DamagedTableError, type TableError } from '../errors.ts'
 
 /**
  * `told`: end of the authorization last told to publishers, Unix milliseconds; 0 closed, -1 without end. Holds in the session `session`.
@@ -72,7 +72,7 @@ function decodeLogin(key: Uint8Array, stored: StoredLogin): UserLogin {
 
 function damagedRecord(key: Uint8Array): TableError {
   const which = key.length === 16 ? `of ${addressFromBytes(key)}` : 'with a damaged key'
-  return new TableError(`cannot read the table's record ${which}: it is damaged`, { mend: MEND_DAMAGED })
+  return new DamagedTableError(`cannot read the table's record ${which}: it is damaged`, { mend: MEND_DAMAGED })
 }
 
 /** What to do about a table that is damaged. */

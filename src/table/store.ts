@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
-import { reasonOf, TableError } from '../errors.ts'
+import { DamagedTableError, reasonOf, TableError } from '../errors.ts'
 import { reserveForOwner } from '../lib/directory-owner.ts'
 import { probeTable } from './probe.ts'
 import { decodeRecord, type EncodedRecord, encodeRecord, MEND_DAMAGED, type StoredRecord } from './record.ts'
@@ -126,7 +126,7 @@ export class TableStore implements AsyncDisposable {
     const found: IndexEntry[] = []
     for (const { key, value } of this.#byLogin.getRange({ limit })) {
       if (key.length !== 8 + KEY_BYTES)
-        throw new TableError('cannot read the expiry index: it is damaged', { mend: MEND_DAMAGED })
+        throw new DamagedTableError('cannot read the expiry index: it is damaged', { mend: MEND_DAMAGED })
       const kind = value === 1 ? 'user' : 'address'
       found.push({ atMs: key.readDoubleBE(0), key: Buffer.from(key.subarray(8)), kind })
     }
@@ -225,9 +225,12 @@ export class TableStore implements AsyncDisposable {
     if (version === undefined && !readOnly)
       this.#root.transactionSync(() => this.#meta.putSync('layout', LAYOUT_VERSION))
     else if (version !== LAYOUT_VERSION) {
-      throw new TableError(`cannot use the table ${this.path}: its layout is ${version}, not ${LAYOUT_VERSION}`, {
-        mend: MEND_DAMAGED,
-      })
+      throw new DamagedTableError(
+        `cannot use the table ${this.path}: its layout is ${version}, not ${LAYOUT_VERSION}`,
+        {
+          mend: MEND_DAMAGED,
+        },
+      )
     }
   }
 
