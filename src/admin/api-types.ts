@@ -127,8 +127,8 @@ export interface StatusAnswer {
   readonly table: {
     /** Addresses with facts, expired ones that were not swept yet included. */
     readonly addresses: number
-    /** Addresses that may relay now. */
-    readonly authorized: number
+    /** Addresses that may relay, as counted last: seconds ago, minutes where there are very many. Null while a large table is counted for the first time. */
+    readonly authorized: number | null
     readonly decisions: number
     /** Size of the table's file. */
     readonly bytes?: number

@@ -10,6 +10,7 @@ import { version } from '../lib/version.ts'
 import type { Supervisor } from '../publishers/supervisor.ts'
 import type { Responder } from '../responders/responder.ts'
 import type { DriftFact, PruneAnswer, PublisherStatus, ServerFact, SourceStatus, StatusAnswer } from './api-types.ts'
+import { AuthorizedCount } from './authorized-count.ts'
 import type { WatchableTarget } from './control-target.ts'
 import { stateWords } from './state-words.ts'
 import { TableTarget, type TableTargetParts } from './table-target.ts'
@@ -26,21 +27,20 @@ export interface DaemonView extends TableTargetParts {
   readonly supervisors: readonly { readonly name: string; readonly supervisor: Supervisor }[]
 }
 
-/** Counting who may relay reads the whole table; `status` counts anew at most this often. */
-const COUNT_EVERY_MS = 2_000
-/** The state in words is told all day long: counting for it takes at most this part of the time. */
-const COUNT_SHARE = 20
-
 /** What the control socket talks to. */
 export class DaemonTarget extends TableTarget implements WatchableTarget {
   readonly #view: DaemonView
-  #counted = { atMs: -Infinity, authorized: 0, tookMs: 0 }
-  /** The count that is under way: who asks meanwhile waits for it. */
-  #counting: Promise<void> | undefined
+  readonly #count: AuthorizedCount
 
   constructor(view: DaemonView) {
     super(view)
     this.#view = view
+    const { clock, events } = view
+    this.#count = new AuthorizedCount({
+      count: () => this.countAuthorized(),
+      clock,
+      onChange: (listener) => events.onChange(listener),
+    })
   }
 
   async status(): Promise<StatusAnswer> {
@@ -56,7 +56,12 @@ export class DaemonTarget extends TableTarget implements WatchableTarget {
       stateDirectory,
       windowSeconds,
       whenStopped,
-      table: { addresses, authorized: await this.#authorized(), decisions: table.decisions().length, bytes: fileBytes },
+      table: {
+        addresses,
+        authorized: await this.#count.latest(),
+        decisions: table.decisions().length,
+        bytes: fileBytes,
+      },
       sources: intakes.map(({ status }) => sourceStatus(status)),
       publishers: this.#view.supervisors.map(({ name, supervisor }) => publisherStatus(name, supervisor)),
       responders: responders.map(({ name, counts }) => ({ name, ...counts })),
@@ -80,29 +85,11 @@ export class DaemonTarget extends TableTarget implements WatchableTarget {
     return this.#view.events.onChange(listener)
   }
 
-  /** One line for people: what the daemon does just now. Counts less often where counting takes long. */
+  /** One line for people: what the daemon does just now. */
   async stateWords(): Promise<string> {
+    const ready = this.#view.isReady()
     const sources = this.#view.intakes.map(({ status }) => sourceStatus(status))
-    if (!this.#view.isReady()) return stateWords({ ready: false, sources, authorized: 0 })
-    const authorized = await this.#authorized(Math.max(COUNT_EVERY_MS, this.#counted.tookMs * COUNT_SHARE))
-    return stateWords({ ready: true, sources, authorized })
-  }
-
-  async #authorized(everyMs = COUNT_EVERY_MS): Promise<number> {
-    if (Math.abs(this.#view.clock.now() - this.#counted.atMs) >= everyMs) {
-      this.#counting ??= this.#count().finally(() => {
-        this.#counting = undefined
-      })
-      await this.#counting
-    }
-    return this.#counted.authorized
-  }
-
-  async #count(): Promise<void> {
-    const { clock } = this.#view
-    const atMs = clock.now()
-    const authorized = await this.countAuthorized()
-    this.#counted = { atMs, authorized, tookMs: Math.max(0, clock.now() - atMs) }
+    return stateWords({ ready, sources, authorized: ready ? await this.#count.latest() : null })
   }
 }
 

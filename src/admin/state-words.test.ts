@@ -20,4 +20,5 @@ it('afterwards: who may relay, and what is followed', () => {
     '12 clients may relay; following /var/log/mail.log, journal',
   )
   expect(stateWords({ ready: true, sources, authorized: 1 })).toMatch(/^1 client may relay; /)
+  expect(stateWords({ ready: true, sources, authorized: null })).toBe('following /var/log/mail.log, journal')
 })

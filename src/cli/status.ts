@@ -89,7 +89,7 @@ function daemonPairs(answer: StatusAnswer, nowMs: number): Pairs {
 function tablePairs({ table }: StatusAnswer): Pairs {
   const size: Pairs = table.bytes === undefined ? [] : [['size', formatBytes(table.bytes)]]
   return [
-    ['may relay now', `${table.authorized}`],
+    ['may relay now', table.authorized === null ? 'being counted' : `${table.authorized}`],
     ['addresses known', `${table.addresses}`],
     ['decisions', `${table.decisions}`],
     ...size,
