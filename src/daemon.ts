@@ -107,12 +107,17 @@ class Daemon implements AsyncDisposable {
   /** Resolves when the daemon was told to stop, or rejects when a log can never be read. */
   async finished(): Promise<void> {
     const { signal } = this.#options
-    const told = new Promise<void>((resolve) => {
+    await Promise.race([this.#stopped(), this.#reading])
+    this.#events.stopping(signal.aborted ? String(signal.reason) : 'the log has ended')
+  }
+
+  /** Resolves when the daemon was told to stop. */
+  #stopped(): Promise<void> {
+    const { signal } = this.#options
+    return new Promise((resolve) => {
       if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
-    await Promise.race([told, this.#reading])
-    this.#events.stopping(signal.aborted ? String(signal.reason) : 'the log has ended')
   }
 
   async #openTable(): Promise<void> {
@@ -174,7 +179,7 @@ class Daemon implements AsyncDisposable {
     const waited = new Promise<void>((resolve) => {
       this.#parts.defer(this.#clock.setTimer(FIRST_PUBLISH_MS, resolve))
     })
-    await Promise.race([supervisor.settled(), waited])
+    await Promise.race([supervisor.settled(), waited, this.#stopped()])
   }
 
   async #startResponders(): Promise<void> {
@@ -243,6 +248,7 @@ class Daemon implements AsyncDisposable {
       const timezone = config === 'stdin' ? 'local' : config.timezone
       const intake = new Intake({
         source,
+        name: config === 'stdin' ? 'standard input' : sourceName(config),
         scanner: new LoginScanner({ parsers, timezone, logouts: true }),
         servers: parsers.map(({ id }) => id),
         table: this.#table,

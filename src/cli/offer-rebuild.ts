@@ -42,8 +42,9 @@ async function isWanted(
   const input: Readable & TerminalLike = stdin()
   if (input.isTTY !== true) return false
   stderr.write(`popauthd: ${escapeForTerminal(message)}
-  Set it aside, and make a new one of the logs of the last window? What was allowed, blocked and revoked stays so;
-  logins that are in no log (reported, imported) open again when their users next log in. [y/N] `)
+  Set it aside, and make a new one of the logs of the last window?
+  What was allowed, blocked and revoked stays so. Logins that are in no log
+  (reported, imported) open again when their users next log in. [y/N] `)
   return /^y(es)?$/i.test((await firstLine(input, signal)).trim())
 }
 

@@ -32,6 +32,8 @@ const LOUD: ReadonlySet<VerdictReason> = new Set([
 /** What an intake works with; all of it is owned by the daemon. */
 interface IntakeParts {
   readonly source: Source
+  /** What people call the source until it tells itself. */
+  readonly name?: string
   readonly scanner: LoginScanner
   /** Ids of the servers that the scanner looks for. */
   readonly servers: readonly string[]
@@ -85,6 +87,7 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
+    this.#origin = parts.name
     this.#drift = new DriftWatch(parts.servers, parts.clock)
   }
 

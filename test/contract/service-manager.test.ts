@@ -127,7 +127,12 @@ it.skipIf(!hasNotify || !hasPerl)(
       () => heard,
       (text) => text.includes('READY=1') && text.includes('WATCHDOG=1'),
     )
+    expect(heard).toContain(`STATUS=reading ${join(folder, 'mail.log')}`)
     expect(heard).toContain(`STATUS=following ${join(folder, 'mail.log')}`)
+    await until(
+      () => heard,
+      (text) => text.includes(`STATUS=1 client may relay; following ${join(folder, 'mail.log')}`),
+    )
     child.kill('SIGTERM')
     await until(
       () => heard,
