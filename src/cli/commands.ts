@@ -39,6 +39,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'the servers whose logs are understood',
     load: async () => (await import('./formats.ts')).formats,
   },
+  doctor: {
+    summary: 'look at this host: who could forge a login, what is in the way',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
   config: { summary: 'check the configuration', load: async () => (await import('./config.ts')).config },
   import: { summary: 'take over the access.info of 2002', load: async () => (await import('./import.ts')).importInfo },
 }
