@@ -75,7 +75,10 @@ async function start(context: CliContext, options: RunArguments): Promise<void> 
       if (context.globals().here) context.stderr.write(whatNext(following, plan.demoLog !== undefined))
     },
   }
-  await runOrRebuild(context, loaded.config.stateDirectory, signal, () => runDaemon(loaded, daemonOptions))
+  const daemon = () => runDaemon(loaded, daemonOptions)
+  // What is typed is the log then, and no answer.
+  if (plan.readStdin) await daemon()
+  else await runOrRebuild(context, loaded.config.stateDirectory, signal, daemon)
   if (signal.aborted) await writing
 }
 
