@@ -98,6 +98,10 @@ describe('on a real file system', () => {
     chmodSync(open, 0o777)
     symlinkSync(open, join(directory, 'link'))
     expect(await directories(join(directory, 'link', 'mail.log'))).toEqual([[open, 'everybody on this host']])
+    expect(await directories(join(directory, 'mail.log'))).toEqual([])
+    writeFileSync(join(open, 'target.log'), '')
+    symlinkSync(join(open, 'target.log'), join(directory, 'mail.log'))
+    expect(await directories(join(directory, 'mail.log'))).toEqual([[open, 'everybody on this host']])
   })
 
   it('tells a file that others may write to, and no other', async () => {

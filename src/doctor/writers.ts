@@ -74,7 +74,7 @@ export async function writableFile(
 }
 
 /**
- * The directories above `path` (links followed) in which somebody else may put another file in its place. In a sticky one (like /tmp) that
+ * The directories above `path`, and above the file that a link of this name leads to, in which somebody else may put another file in its place. In a sticky one (like /tmp) that
  * is so only while the file is missing: it is named with `everybody` all the same, where it holds the file itself. @throws the system's error
  */
 export async function writableDirectories(
@@ -82,8 +82,15 @@ export async function writableDirectories(
   accounts: Accounts,
   trusted: readonly number[],
 ): Promise<WritablePlace[]> {
+  const target = await realpath(path).catch(() => undefined)
+  const starts = [await realpath(dirname(path)), ...(target === undefined ? [] : [dirname(target)])]
+  const places = await Promise.all([...new Set(starts)].map((first) => upwards(first, accounts, trusted)))
+  return [...new Map(places.flat().map((place) => [place.path, place])).values()]
+}
+
+/** Of `first` and all directories above it. */
+async function upwards(first: string, accounts: Accounts, trusted: readonly number[]): Promise<WritablePlace[]> {
   const found: WritablePlace[] = []
-  const first = await realpath(dirname(path))
   for (let directory = first; ; directory = dirname(directory)) {
     const stats = await stat(directory)
     const isHarmless = (stats.mode & STICKY) !== 0 && directory !== first
