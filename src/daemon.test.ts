@@ -125,3 +125,14 @@ it('counts the ends of sessions, which open and close nothing', async () => {
   expect(counters.logouts_recognized_total).toBe(1)
   expect(table).toEqual(before)
 })
+
+it('counts logins that are ahead of the clock, for doctor to tell', async () => {
+  await server(({ logins }) => logins === 1)
+  const ahead = new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)
+  write(
+    `${ahead}+00:00 mx1 dovecot: imap-login: Login: user=<bob>, method=PLAIN, rip=198.51.100.8, lip=192.0.2.25, TLS`,
+  )
+  await server(({ logins }) => logins === 2)
+  const { counters } = await new ControlClient(socketPath).status()
+  expect(counters).toMatchObject({ logins_refused_total: 1, logins_ahead_of_clock_total: 1 })
+})

@@ -15,6 +15,7 @@ type CounterName =
   | 'logouts_rejected_total'
   | 'logins_recognized_total'
   | 'logins_refused_total'
+  | 'logins_ahead_of_clock_total'
   | 'logins_stale_total'
   | 'authorizations_granted_total'
   | 'authorizations_extended_total'
@@ -92,6 +93,7 @@ export class Events {
   /** A true login that opens nothing: never networks, blocks, limits, a line ahead of the clock. */
   refused(login: Login, verdict: Pick<Verdict, 'reason' | 'detail'>, loud: boolean): void {
     this.#count('logins_refused_total')
+    if (verdict.reason === 'ahead_of_clock') this.#count('logins_ahead_of_clock_total')
     if (!this.#throttle.allows('login refused')) return
     const fields = { user: login.user, ip: login.address, reason: verdict.reason, detail: verdict.detail }
     this.#logger[loud ? 'warn' : 'info'](fields, 'login refused')

@@ -92,7 +92,7 @@ async function read(table: MemoryTable, stop: (seen: number) => boolean = () => 
         return result
       },
     },
-    events: new Events(createLogger({ level: 'error', format: 'json' }, { write: () => {} })),
+    events: new Events(createLogger({ level: 'error', format: 'json' }, { write: () => {} }), clock),
     clock,
     onChanges: () => {},
     onCaughtUp: () => abort.abort(),
