@@ -132,7 +132,10 @@ it('counts logins that are ahead of the clock, for doctor to tell', async () => 
   write(
     `${ahead}+00:00 mx1 dovecot: imap-login: Login: user=<bob>, method=PLAIN, rip=198.51.100.8, lip=192.0.2.25, TLS`,
   )
-  await server(({ logins }) => logins === 2)
-  const { counters } = await new ControlClient(socketPath).status()
+  // It is counted when it is judged, which is after it was read.
+  const counters = await waitFor('the refusal', async () => {
+    const status = await new ControlClient(socketPath).status()
+    return 'logins_refused_total' in status.counters ? status.counters : undefined
+  })
   expect(counters).toMatchObject({ logins_refused_total: 1, logins_ahead_of_clock_total: 1 })
 })
