@@ -8,9 +8,10 @@ directory=$1 journal=$2
 shift 2
 echo $$ >"$directory/pid"
 printf '%s\\n' "$@" >"$directory/arguments"
-from=1
+from=1 follow=
 for option; do
   case $option in
+  -f) follow=-f ;;
   --after-cursor=*)
     at=$(grep -nF "\\"__CURSOR\\":\\"\${option#--after-cursor=}\\"" "$journal" | cut -d: -f1)
     if [ -z "$at" ]; then
@@ -21,7 +22,7 @@ for option; do
     ;;
   esac
 done
-exec tail -n "+$from" -f "$journal"
+exec tail -n "+$from" $follow "$journal"
 `
 
 /** The command of a stand-in that follows the entries in the file `journal`. It leaves `pid` and `arguments` in `directory`. */

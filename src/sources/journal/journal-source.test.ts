@@ -59,9 +59,8 @@ describe('JournalSource', () => {
     writeFileSync(machineIdPath, `${'0a'.repeat(16)}\n`)
     await read(source({ machineIdPath, matches: ['SYSLOG_FACILITY=2'], backlogMs: 60_000 }), 1)
     const args = argumentsGiven()
-    expect(args).toEqual(
-      expect.arrayContaining(['-f', 'json', '--merge', '--no-tail', `_MACHINE_ID=${'0a'.repeat(16)}`]),
-    )
+    expect(args).toEqual(expect.arrayContaining(['json', `_MACHINE_ID=${'0a'.repeat(16)}`]))
+    expect(args).not.toContain('--merge')
     expect(args.at(-1)).toBe('SYSLOG_FACILITY=2')
     const since = Number(args.find((arg) => arg.startsWith('--since=@'))?.slice(9))
     expect(Math.abs(Date.now() / 1000 - 60 - since)).toBeLessThan(30)
@@ -75,6 +74,34 @@ describe('JournalSource', () => {
     appendFileSync(journal, journalEntry(3, 'three'))
     expect((await read(source(), 1, position)).messages).toEqual(['three'])
     expect(argumentsGiven()).toContain('--after-cursor=s=a;i=2')
+  })
+
+  it('reads what is there before it follows, and only then is caught up', async () => {
+    appendFileSync(journal, journalEntry(1, 'one'))
+    const chunks: SourceChunk[] = []
+    const given: string[][] = []
+    for await (const chunk of source().chunks(undefined, new AbortController().signal)) {
+      chunks.push(chunk)
+      given.push(argumentsGiven())
+      if (chunk.caughtUp) break
+    }
+    expect(chunks.map(({ caughtUp }) => caughtUp)).toEqual([...chunks.slice(1).map(() => false), true])
+    expect(given.at(-1)).toEqual(expect.arrayContaining(['-f', '--no-tail', '--after-cursor=s=a;i=1']))
+  })
+
+  it.each([
+    ['of this boot', '0b'.repeat(16), true],
+    ['of an earlier boot, which -f finds nothing behind', '0c'.repeat(16), false],
+  ])('follows behind an entry %s', async (_, boot, isBehind) => {
+    const bootIdPath = join(directory, 'boot-id')
+    writeFileSync(bootIdPath, '0b0b0b0b-0b0b-0b0b-0b0b-0b0b0b0b0b0b\n')
+    const cursor = `s=a;i=1;b=${boot};m=1`
+    appendFileSync(journal, journalEntry(1, 'one').replace('s=a;i=1', cursor))
+    for await (const chunk of source({ bootIdPath }).chunks({ v: 1, cursor }, new AbortController().signal))
+      if (chunk.caughtUp) break
+    expect(argumentsGiven()).toContain('-f')
+    expect(argumentsGiven().includes(`--after-cursor=${cursor}`)).toBe(isBehind)
+    expect(argumentsGiven().some((one) => one.startsWith('--since'))).toBe(false)
   })
 
   it('takes the cursor from the field, not from a message that spells one', async () => {
@@ -92,7 +119,13 @@ describe('JournalSource', () => {
     appendFileSync(journal, journalEntry(1, 'one'))
     const abort = new AbortController()
     const iterator = source().chunks(undefined, abort.signal)[Symbol.asyncIterator]()
-    expect((await iterator.next()).value?.bytes.toString()).toContain('one')
+    let before = ''
+    for (let caughtUp = false; !caughtUp; ) {
+      const { value } = await iterator.next()
+      before += value?.bytes.toString()
+      caughtUp = value?.caughtUp === true
+    }
+    expect(before).toContain('one')
     process.kill(Number(readFileSync(join(directory, 'pid'), 'utf8')), 'SIGKILL')
     appendFileSync(journal, journalEntry(2, 'two'))
     let text = ''

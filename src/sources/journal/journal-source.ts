@@ -17,12 +17,14 @@ export interface JournalSourceOptions extends LineBufferOptions {
   readonly command?: readonly string[]
   /** At a first start, entries of this time are read (milliseconds; default 30 minutes). */
   readonly backlogMs?: number
-  /** More matches, each `FIELD=value`; `+` is not allowed, as it would let in other machines' entries. */
+  /** More matches, each `FIELD=value`; `+` is not allowed, as it would let in entries that say to be another machine's. */
   readonly matches?: readonly string[]
   /** Pauses before a child that died is started again (default 0.5 s to 1 min). */
   readonly restart?: BackoffOptions
   /** File with the id of this machine (default /etc/machine-id); without one, entries of all machines in the journal are read. */
   readonly machineIdPath?: string
+  /** File with the id of this boot (default that of Linux). */
+  readonly bootIdPath?: string
 }
 
 /** The fields that are asked for: those that tell who wrote the entry (with an underscore: set by journald, not by the writer), and its text. */
@@ -55,7 +57,12 @@ const CURSOR_ATTEMPTS = 3
 interface Ending {
   readonly problem: string
   readonly spawned: boolean
+  /** True where it ended by itself and without an error. */
+  readonly isWhole: boolean
 }
+
+/** All that is there, or what comes from now on. */
+type Mode = 'catch up' | 'follow'
 
 /** See {@link Source}. A child that dies is started again behind the last entry, with growing pauses. */
 export class JournalSource implements Source {
@@ -86,6 +93,8 @@ class JournalFollower {
   readonly #backoff: Backoff
   #cursor: string | undefined
   #everRead = false
+  /** How often in a row the past could not be read. */
+  #failures = 0
 
   constructor(options: JournalSourceOptions, signal: AbortSignal) {
     this.#options = options
@@ -98,7 +107,11 @@ class JournalFollower {
     if (typeof cursor === 'string' && CURSOR.test(cursor)) this.#cursor = cursor
     const sinceMs = this.#options.clock.now() - (this.#options.backlogMs ?? 30 * 60_000)
     while (!this.#signal.aborted) {
-      const ending = yield* this.#runChild(await this.#arguments(sinceMs))
+      const past = yield* this.#runChild(await this.#arguments(sinceMs, 'catch up'), 'catch up')
+      if (this.#signal.aborted) return
+      this.#failures = past.isWhole ? 0 : this.#failures + 1
+      this.#everRead ||= past.isWhole
+      const ending = past.isWhole ? yield* this.#runChild(await this.#arguments(sinceMs, 'follow'), 'follow') : past
       if (this.#signal.aborted) return
       this.#decide(ending)
       await this.#pause(this.#backoff.next())
@@ -106,22 +119,30 @@ class JournalFollower {
   }
 
   /**
-   * `--merge`, because `-f` without it shows the present boot alone, and nothing at all behind a cursor of an earlier one
-   * (seen with systemd 252). It would let in entries received from other machines too, hence the match of the machine.
+   * journalctl is run twice. `-f` shows the present boot alone (since systemd 250), so what is there of earlier ones is read without it first.
+   * `--merge` would show all boots, and with them every journal below /var/log/journal: those that came from other machines and from
+   * containers, whose writers set what fields they like, the id of this machine among them.
    */
-  async #arguments(sinceMs: number): Promise<string[]> {
-    const { machineIdPath, matches } = this.#options
-    const machineId = (await readFile(machineIdPath ?? '/etc/machine-id', 'utf8').catch(() => '')).trim()
-    const place =
-      this.#cursor === undefined ? `--since=@${Math.floor(sinceMs / 1000)}` : `--after-cursor=${this.#cursor}`
+  async #arguments(sinceMs: number, mode: Mode): Promise<string[]> {
+    const { machineIdPath, bootIdPath, matches } = this.#options
+    const machineId = await idIn(machineIdPath ?? '/etc/machine-id')
+    const bootId = mode === 'follow' ? await idIn(bootIdPath ?? '/proc/sys/kernel/random/boot_id') : undefined
     const fields = `--output-fields=${journalFields.join(',')}`
-    const options = ['-f', '-o', 'json', '--no-pager', '-q', '--no-tail', '--merge', fields, place]
-    const machine = /^[0-9a-f]{32}$/.test(machineId) ? [`_MACHINE_ID=${machineId}`] : []
-    return [...options, ...machine, ...(matches ?? [])]
+    const options = ['-o', 'json', '--no-pager', '-q', ...(mode === 'follow' ? ['-f', '--no-tail'] : []), fields]
+    const machine = machineId === undefined ? [] : [`_MACHINE_ID=${machineId}`]
+    return [...options, ...this.#place(sinceMs, bootId), ...machine, ...(matches ?? [])]
+  }
+
+  /** Behind the last entry; where that is of an earlier boot, nothing of this one has been read yet. */
+  #place(sinceMs: number, bootId: string | undefined): string[] {
+    if (this.#cursor === undefined) return [`--since=@${Math.floor(sinceMs / 1000)}`]
+    const boot = /(?:^|;)b=([0-9a-f]{32})(?:;|$)/.exec(this.#cursor)?.[1]
+    const isEarlier = bootId !== undefined && boot !== undefined && boot !== bootId
+    return isEarlier ? [] : [`--after-cursor=${this.#cursor}`]
   }
 
   /** Reads one child to its end. Whatever ends the iteration, the child is gone afterwards. */
-  async *#runChild(args: readonly string[]): AsyncGenerator<SourceChunk, Ending> {
+  async *#runChild(args: readonly string[], mode: Mode): AsyncGenerator<SourceChunk, Ending> {
     const [program = 'journalctl', ...first] = this.#options.command ?? []
     const child = spawn(program, [...first, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -134,7 +155,7 @@ class JournalFollower {
     this.#signal.addEventListener('abort', kill, { once: true })
     try {
       if (this.#signal.aborted) kill()
-      yield* this.#readChild(child.stdout)
+      yield* this.#readChild(child.stdout, mode)
       // Its output has ended, so it is about to exit and to say why; killing it at once would hide that.
       await this.#pause(EXIT_MS, ended)
     } finally {
@@ -146,7 +167,7 @@ class JournalFollower {
     return ended
   }
 
-  async *#readChild(stdout: Readable): AsyncGenerator<SourceChunk> {
+  async *#readChild(stdout: Readable, mode: Mode): AsyncGenerator<SourceChunk> {
     const { clock } = this.#options
     const lines = new LineBuffer(0, this.#options)
     for await (const { bytes, quiet } of streamLines(stdout, lines, clock, () =>
@@ -157,7 +178,8 @@ class JournalFollower {
       this.#everRead = true
       this.#cursor = lastCursor(bytes) ?? this.#cursor
       const position = { v: 1, cursor: this.#cursor ?? null }
-      yield { bytes, format: 'journal-json', position, caughtUp: quiet, origin: 'journal', newestMs: clock.now() }
+      const caughtUp = quiet && mode === 'follow'
+      yield { bytes, format: 'journal-json', position, caughtUp, origin: 'journal', newestMs: clock.now() }
       if (this.#signal.aborted) return
     }
   }
@@ -167,11 +189,12 @@ class JournalFollower {
     const mend = spawned
       ? 'add the user that runs popauthd to the group systemd-journal (usermod -aG systemd-journal USER), or name a log file with --log FILE'
       : 'install systemd, or name a log file with --log FILE'
-    const refusedCursor = this.#cursor !== undefined && this.#backoff.failures + 1 >= CURSOR_ATTEMPTS
+    const refusedCursor = this.#cursor !== undefined && this.#failures >= CURSOR_ATTEMPTS
     if (!this.#everRead && this.#cursor === undefined)
       throw new SourceError(`cannot read the journal: ${problem}`, { mend })
     if (refusedCursor) {
       this.#cursor = undefined
+      this.#failures = 0
       this.#tell(`journalctl does not find the entry that was read last (${problem}): reading the last window again`)
     } else this.#tell(`journalctl ended (${problem}); starting it again`)
   }
@@ -203,6 +226,12 @@ class JournalFollower {
   }
 }
 
+/** An id of 32 hexadecimal digits, which the file may write with dashes. */
+async function idIn(path: string): Promise<string | undefined> {
+  const text = (await readFile(path, 'utf8').catch(() => '')).trim().replaceAll('-', '')
+  return /^[0-9a-f]{32}$/.test(text) ? text : undefined
+}
+
 /** Never rejects. */
 function endingOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Ending> {
   let said = ''
@@ -210,10 +239,12 @@ function endingOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise
     said = (said + text).slice(-STDERR_BYTES)
   })
   return new Promise((resolve) => {
-    child.on('error', (error) => resolve({ problem: `cannot start it: ${reasonOf(error)}`, spawned: false }))
+    child.on('error', (error) =>
+      resolve({ problem: `cannot start it: ${reasonOf(error)}`, spawned: false, isWhole: false }),
+    )
     child.on('close', (code, signal) => {
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`
-      resolve({ problem: said.trim() === '' ? how : `${how}: ${said.trim()}`, spawned: true })
+      resolve({ problem: said.trim() === '' ? how : `${how}: ${said.trim()}`, spawned: true, isWhole: code === 0 })
     })
   })
 }
