@@ -12,13 +12,13 @@ from=1 follow=
 for option; do
   case $option in
   -f) follow=-f ;;
-  --after-cursor=*)
-    at=$(grep -nF "\\"__CURSOR\\":\\"\${option#--after-cursor=}\\"" "$journal" | cut -d: -f1)
+  --cursor=*)
+    at=$(grep -nF "\\"__CURSOR\\":\\"\${option#--cursor=}\\"" "$journal" | cut -d: -f1)
     if [ -z "$at" ]; then
       echo 'Failed to seek to cursor: Invalid argument' >&2
       exit 1
     fi
-    from=$((at + 1))
+    from=$at
     ;;
   esac
 done

@@ -19,6 +19,7 @@ const RECIPES = {
   solidPop3d: { suite: 'bookworm', packages: ['solid-pop3d', 'openbsd-inetd'] },
   mailutils: { suite: 'bookworm', packages: ['mailutils-pop3d', 'mailutils-imap4d'] },
   proxies: { suite: 'bookworm', packages: ['nginx', 'libnginx-mod-mail', 'perdition', 'imapproxy', 'ssl-cert'] },
+  journal: { suite: 'bookworm', packages: ['systemd', 'systemd-journal-remote'] },
   syslogNg: { suite: 'bookworm', packages: ['syslog-ng-core', 'logrotate'] },
   rsyslog: { suite: 'bookworm', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl', 'socat'] },
   clients: { suite: 'bookworm', packages: ['swaks', 'mpop', 'curl', 'fetchmail', 'ca-certificates'] },

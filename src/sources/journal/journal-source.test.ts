@@ -73,7 +73,7 @@ describe('JournalSource', () => {
     expect(position).toEqual({ v: 1, cursor: 's=a;i=2' })
     appendFileSync(journal, journalEntry(3, 'three'))
     expect((await read(source(), 1, position)).messages).toEqual(['three'])
-    expect(argumentsGiven()).toContain('--after-cursor=s=a;i=2')
+    expect(argumentsGiven()).toContain('--cursor=s=a;i=2')
   })
 
   it('reads what is there before it follows, and only then is caught up', async () => {
@@ -86,7 +86,7 @@ describe('JournalSource', () => {
       if (chunk.caughtUp) break
     }
     expect(chunks.map(({ caughtUp }) => caughtUp)).toEqual([...chunks.slice(1).map(() => false), true])
-    expect(given.at(-1)).toEqual(expect.arrayContaining(['-f', '--no-tail', '--after-cursor=s=a;i=1']))
+    expect(given.at(-1)).toEqual(expect.arrayContaining(['-f', '--no-tail', '--cursor=s=a;i=1']))
   })
 
   it.each([
@@ -100,7 +100,7 @@ describe('JournalSource', () => {
     for await (const chunk of source({ bootIdPath }).chunks({ v: 1, cursor }, new AbortController().signal))
       if (chunk.caughtUp) break
     expect(argumentsGiven()).toContain('-f')
-    expect(argumentsGiven().includes(`--after-cursor=${cursor}`)).toBe(isBehind)
+    expect(argumentsGiven().includes(`--cursor=${cursor}`)).toBe(isBehind)
     expect(argumentsGiven().some((one) => one.startsWith('--since'))).toBe(false)
   })
 
@@ -112,7 +112,7 @@ describe('JournalSource', () => {
   it.each(['--file=/etc/passwd x', '', 'a\nb', 'x'.repeat(600)])('never passes on a cursor like %j', async (cursor) => {
     appendFileSync(journal, journalEntry(1, 'one'))
     expect((await read(source(), 1, { v: 1, cursor })).messages).toEqual(['one'])
-    expect(argumentsGiven().some((arg) => arg.startsWith('--after-cursor'))).toBe(false)
+    expect(argumentsGiven().some((arg) => arg.startsWith('--cursor'))).toBe(false)
   })
 
   it('starts journalctl again where it dies, and goes on behind the last entry', async () => {
@@ -134,6 +134,13 @@ describe('JournalSource', () => {
     expect(notices).toMatchObject([{ kind: 'restarted', trouble: true }])
     abort.abort()
     expect((await iterator.next()).done).toBe(true)
+  })
+
+  it('loses nothing where the last entry is gone and journalctl begins with one behind it', async () => {
+    appendFileSync(journal, journalEntry(7, 'seven') + journalEntry(8, 'eight'))
+    const position = { v: 1, cursor: 's=a;i=5' }
+    const command = ['/bin/sh', '-c', `exec cat '${journal}'`]
+    expect((await read(source({ command }), 2, position)).messages).toEqual(['seven', 'eight'])
   })
 
   it('reads the last window again where the cursor is refused', async () => {

@@ -133,12 +133,15 @@ class JournalFollower {
     return [...options, ...this.#place(sinceMs, bootId), ...machine, ...(matches ?? [])]
   }
 
-  /** Behind the last entry; where that is of an earlier boot, nothing of this one has been read yet. */
+  /**
+   * From the last entry on, which is left out later: `--after-cursor` passes by an entry in any case, and where the last one has been rotated
+   * away, that is one that was never read (seen with systemd 252). Where it is of an earlier boot, nothing of this one has been read yet.
+   */
   #place(sinceMs: number, bootId: string | undefined): string[] {
     if (this.#cursor === undefined) return [`--since=@${Math.floor(sinceMs / 1000)}`]
     const boot = /(?:^|;)b=([0-9a-f]{32})(?:;|$)/.exec(this.#cursor)?.[1]
     const isEarlier = bootId !== undefined && boot !== undefined && boot !== bootId
-    return isEarlier ? [] : [`--after-cursor=${this.#cursor}`]
+    return isEarlier ? [] : [`--cursor=${this.#cursor}`]
   }
 
   /** Reads one child to its end. Whatever ends the iteration, the child is gone afterwards. */
@@ -170,10 +173,14 @@ class JournalFollower {
   async *#readChild(stdout: Readable, mode: Mode): AsyncGenerator<SourceChunk> {
     const { clock } = this.#options
     const lines = new LineBuffer(0, this.#options)
-    for await (const { bytes, quiet } of streamLines(stdout, lines, clock, () =>
+    let known = this.#cursor
+    for await (const { bytes: entries, quiet } of streamLines(stdout, lines, clock, () =>
       this.#everRead ? QUIET_MS : FIRST_QUIET_MS,
     )) {
       this.#tellSkipped(lines)
+      const bytes = without(entries, known)
+      if (entries.length > 0) known = undefined
+      if (bytes.length === 0 && !quiet) continue
       if (bytes.length > 0) this.#backoff.reset()
       this.#everRead = true
       this.#cursor = lastCursor(bytes) ?? this.#cursor
@@ -247,6 +254,13 @@ function endingOf(child: ChildProcessByStdio<null, Readable, Readable>): Promise
       resolve({ problem: said.trim() === '' ? how : `${how}: ${said.trim()}`, spawned: true, isWhole: code === 0 })
     })
   })
+}
+
+/** `entries` without the first, where that is the one of this cursor. */
+function without(entries: Buffer, cursor: string | undefined): Buffer {
+  const end = entries.indexOf(10) + 1
+  const isFirst = cursor !== undefined && cursorOf(entries.toString('utf8', 0, end)) === cursor
+  return isFirst ? entries.subarray(end) : entries
 }
 
 /** The cursor of the last entry that is whole JSON. The writer of an entry cannot set `__CURSOR`. */
