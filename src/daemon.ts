@@ -16,11 +16,14 @@ import { Events } from './events.ts'
 import { Intake } from './intake/intake.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { Lifecycle } from './lib/lifecycle.ts'
+import { runsSystemd } from './lib/service-manager.ts'
 import { version } from './lib/version.ts'
 import { createLogger, type Logger } from './log.ts'
 import { allParsers } from './parsers/custom/index.ts'
 import { selectParsers } from './parsers/index.ts'
+import type { Parser } from './parsers/parser.ts'
 import { LoginScanner } from './parsers/scanner.ts'
+import { heedSenders } from './parsers/sender.ts'
 import { SendmailAccessPublisher } from './publishers/sendmail-access/sendmail-access-publisher.ts'
 import { Supervisor } from './publishers/supervisor.ts'
 import { responderFor } from './responders/for-config.ts'
@@ -244,7 +247,7 @@ class Daemon implements AsyncDisposable {
     for (const config of configs) {
       const source = this.#parts.use(this.#openSource(config))
       const servers = config !== 'stdin' && config.servers.length > 0 ? config.servers : this.#config.servers
-      const parsers = selectParsers(servers, known)
+      const parsers = parsersFor(config, selectParsers(servers, known))
       const timezone = config === 'stdin' ? 'local' : config.timezone
       const intake = new Intake({
         source,
@@ -353,6 +356,12 @@ class Daemon implements AsyncDisposable {
       this.#failed('cannot bring the map in step before stopping', error)
     }
   }
+}
+
+/** In the journal it counts who wrote a line. */
+function parsersFor(config: SourceConfig | 'stdin', parsers: readonly Parser[]): readonly Parser[] {
+  if (config === 'stdin' || config.kind !== 'journal') return parsers
+  return heedSenders(parsers, config.senders ?? [], { isLive: true, needsUnit: runsSystemd() })
 }
 
 /** The old configuration with what a reload may change taken from the new one. */

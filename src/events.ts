@@ -3,10 +3,13 @@ import type { TableChange, Verdict } from './core/authorization.ts'
 import { type Drift, driftWords } from './core/drift.ts'
 import type { Login, Logout } from './core/login.ts'
 import type { Clock } from './lib/clock.ts'
+import { escapeForTerminal } from './lib/escape.ts'
 import type { Logger } from './log.ts'
 import { LogThrottle } from './log-throttle.ts'
 import type { RelayDecision } from './responders/policy/protocol.ts'
 import type { SourceNotice } from './sources/source.ts'
+
+const LONGEST_REASON = 300
 
 /** Names of the counters; `status` and the metrics show them with the prefix `popauthd_`. */
 type CounterName =
@@ -110,9 +113,13 @@ export class Events {
     this.#logger.debug({ server, reason, line: line.slice(0, 300) }, 'line refused')
   }
 
-  /** Lines of `source` that look like logins and are none, long enough to be said; seldom. Loud where the server has logged in before. */
-  drift(source: string, drift: Drift): void {
-    const fields = { source, ...driftFields(drift), detail: driftWords(drift, isoSeconds(drift.sinceMs)) }
+  /**
+   * Lines of `source` that look like logins and are none, long enough to be said; seldom. `latest`: why the latest is none.
+   * Loud where the server has logged in before.
+   */
+  drift(source: string, drift: Drift, latest: string): void {
+    const detail = `${driftWords(drift, isoSeconds(drift.sinceMs))} (the latest: ${escapeForTerminal(latest).slice(0, LONGEST_REASON)})`
+    const fields = { source, ...driftFields(drift), detail }
     if (drift.kind === 'drift') this.#logger.warn(fields, 'logins no longer recognized')
     else this.#logger.info(fields, 'logins imitated')
   }

@@ -35,6 +35,7 @@ const warning = (option: OptionPath, text: string, at: Steps = []): Finding => (
 export function crossCheck(values: Partial<Values>, context: CheckContext): Finding[] {
   return [
     servers,
+    sendersOnce,
     ownFormats,
     lookupSockets,
     groups,
@@ -54,16 +55,43 @@ const servers: Check = (values, context) => {
   const unknown = (option: OptionPath, ids: readonly string[] = [], above: Steps = []) =>
     ids.flatMap((id, index) => {
       if (knownServers.includes(id)) return []
-      return problem(option, `no server ${describe(id)} is known; ${suggestion(id, knownServers, 'there are')}`, [
-        ...above,
-        index,
-      ])
+      return problem(option, unknownServer(id, knownServers), [...above, index])
     })
   const inSources = (values.sources ?? []).flatMap((source, index) =>
     unknown('sources', source.servers, [index, 'servers']),
   )
-  return [...unknown('servers', values.servers), ...inSources]
+  const inSenders = (values.sources ?? []).flatMap((source, index) =>
+    sendersOf(source).flatMap(({ server }, place) =>
+      knownServers.includes(server)
+        ? []
+        : problem('sources', unknownServer(server, knownServers), [index, 'senders', place, 'server']),
+    ),
+  )
+  return [...unknown('servers', values.servers), ...inSources, ...inSenders]
 }
+
+function unknownServer(id: string, known: readonly string[]): string {
+  return `no server ${describe(id)} is known; ${suggestion(id, known, 'there are')}`
+}
+
+function sendersOf(source: SourceConfig) {
+  return source.kind === 'journal' ? (source.senders ?? []) : []
+}
+
+/** Of two entries for one server it would not be plain which holds. */
+const sendersOnce: Check = (values) =>
+  (values.sources ?? []).flatMap((source, index) => {
+    const ids = sendersOf(source).map(({ server }) => server)
+    return ids.flatMap((id, place) =>
+      ids.indexOf(id) === place
+        ? []
+        : problem('sources', `${describe(id)} has an entry already; make one of them, with lists`, [
+            index,
+            'senders',
+            place,
+          ]),
+    )
+  })
 
 const ownFormats: Check = (values, { formatFaults }) =>
   (formatFaults?.(values.formats ?? []) ?? []).map(({ at, text }) => problem('formats', text, at))

@@ -12,7 +12,13 @@ export type SourceConfig =
       /** Parser ids for this source; empty: those of `servers`. */
       readonly servers: readonly string[]
     }
-  | { readonly kind: 'journal'; readonly timezone: string; readonly servers: readonly string[] }
+  | {
+      readonly kind: 'journal'
+      readonly timezone: string
+      readonly servers: readonly string[]
+      /** Who writes a server's lines, where that is not what popauthd expects. */
+      readonly senders?: readonly JournalSenders[]
+    }
   | (SocketConfig & { readonly kind: 'fifo'; readonly timezone: string; readonly servers: readonly string[] })
   | {
       readonly kind: 'syslog'
@@ -27,6 +33,17 @@ export type SourceConfig =
       /** Always `dovecot`. */
       readonly servers: readonly string[]
     }
+
+/** Who may write the lines of one server into the journal. What is not there stays with popauthd's own rule. */
+export interface JournalSenders {
+  /** Parser id. */
+  readonly server: string
+  /** Units; a `*` behind the `@` of a template stands for any instance. */
+  readonly units?: readonly string[]
+  readonly uids?: readonly number[]
+  /** Absolute paths of program files. */
+  readonly executables?: readonly string[]
+}
 
 /** Where login reports are taken; at least one of the two. */
 export interface ReportsConfig {

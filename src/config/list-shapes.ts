@@ -1,10 +1,12 @@
 /** The kinds of lists that options take: networks, commands, servers, and the sources with options of their own. */
 import { type Network, networkOf, parseClientAddress, parseNetwork } from '../core/client-address.ts'
-import type { ReportsConfig, SourceConfig, SyslogConfig } from './config.ts'
+import type { JournalSenders, ReportsConfig, SourceConfig, SyslogConfig } from './config.ts'
 import { listOf } from './list-of.ts'
 import { isGroup, type Member, shifted } from './members.ts'
 import { type Fault, Faults, fault, suggestion } from './problem.ts'
 import { dovecotReports } from './report-shape.ts'
+import { senders } from './sender-shape.ts'
+import { serverId } from './server-id.ts'
 import { absolutePath, fileMode, groupName, type Shape, timezone, truth } from './shapes.ts'
 import { syslog } from './syslog-shape.ts'
 
@@ -52,16 +54,7 @@ export function command(optional: boolean): Shape<readonly string[]> {
   }
 }
 
-const serverId: Shape<string> = {
-  kind: 'server',
-  schema: { type: 'string', pattern: '^[a-z0-9][a-z0-9-]*$' },
-  read(raw) {
-    if (typeof raw === 'string' && /^[a-z0-9][a-z0-9-]{0,63}$/.test(raw)) return raw
-    return fault(raw, 'the id of a server', '`popauthd formats` lists them')
-  },
-}
-
-/** Ids of POP3 and IMAP servers; that they are known is checked by checks.ts. */
+/** Ids of POP3 and IMAP servers. */
 export const serverIds = listOf(serverId, 'server ids', { uniqueItems: true })
 
 /** The options of each entry of `sources`. */
@@ -101,6 +94,11 @@ export const sourceMembers = {
     default: '',
     says: 'Logins that Dovecot itself reports, with the options below; [dovecot-reports.md](dovecot-reports.md) shows what to write in Dovecot.',
   },
+  senders: {
+    shape: senders,
+    default: '[]',
+    says: '`journal`: who writes the lines of single servers, with the options below, where it is not who popauthd expects; [journal.md](journal.md) shows how to find out.',
+  },
   timezone: { shape: timezone, default: 'local', says: 'The time zone of lines that name none.' },
   servers: {
     shape: serverIds,
@@ -112,6 +110,7 @@ export const sourceMembers = {
 const MEMBERS = Object.keys(sourceMembers) as (keyof typeof sourceMembers)[]
 /** What a source can be; each entry is one of these. */
 const KINDS = ['file', 'journal', 'fifo', 'syslog', 'dovecot_reports'] as const
+const NO_SENDERS = 'only the journal knows who wrote a line; take it out'
 const KIND_WORDS = '`file: PATH`, `journal: true`, `fifo: PATH`, `syslog:` or `dovecot_reports:`'
 
 const source: Shape<SourceConfig> = {
@@ -161,7 +160,9 @@ function sourceOf(raw: Readonly<Record<string, unknown>>): SourceConfig | Faults
   if (kind === 'dovecot_reports') return reportsOf(raw)
   const foreign = kind === 'fifo' ? [] : ['mode', 'group'].filter((name) => name in raw)
   if (foreign.length > 0) return new Faults(foreign.map((name) => foreignRights(name, kind)))
-  if (kind === 'journal') return { kind, ...common }
+  if (kind !== 'journal' && 'senders' in raw) return new Faults([{ at: ['senders'], text: NO_SENDERS, ofKey: true }])
+  if (kind === 'journal')
+    return { kind, ...common, ...('senders' in raw ? { senders: senders.read(raw.senders) as JournalSenders[] } : {}) }
   if (kind === 'syslog') return { kind, ...common, receiver: syslog.read(raw.syslog) as SyslogConfig }
   const path = value(absolutePath, kind, '')
   if (kind === 'file') return { kind, path, ...common }

@@ -7,6 +7,7 @@ import { lookupMembers } from './lookup-shape.ts'
 import type { Member } from './members.ts'
 import { groupOf, groups, type OptionPath, optionPaths, options } from './options.ts'
 import { reportMembers } from './report-shape.ts'
+import { senderMembers } from './sender-shape.ts'
 import { syslogMembers } from './syslog-shape.ts'
 
 const HEAD = `# Configuration
@@ -77,6 +78,23 @@ sources:
     timezone: Europe/Berlin
     servers: [dovecot]
   - journal: true
+\`\`\`
+
+#### Options below \`senders\`
+
+Each entry is about one server, and needs at least one of \`unit\`, \`exe\` and \`uid\`. Each of them, where it is given, replaces what popauthd
+asks there itself. [journal.md](journal.md) says what that is, and shows how to see what your server has.
+
+${membersTable(senderMembers)}
+\`\`\`yaml
+sources:
+  - journal: true
+    senders:
+      - server: dovecot
+        unit: [mail-store.service, mail-store@*.service]
+      - server: cyrus
+        exe: /srv/cyrus/libexec/imapd
+        uid: 1204
 \`\`\`
 
 #### Options below \`syslog\`

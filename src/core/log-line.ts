@@ -17,6 +17,20 @@ export type LogTime =
 /** Which envelope a line came in. `own-file`: the layout of the server's own log, which the server's parser reads itself. */
 export type EnvelopeKind = 'syslog3164' | 'iso8601' | 'rfc5424' | 'journald-json' | 'own-file'
 
+/** What the operator says of who may write a server's lines in the journal. Each part replaces what popauthd would ask there itself. */
+export interface SenderRule {
+  /** Units; a `*` stands for any text without a slash. */
+  readonly units?: readonly string[]
+  /** User ids. */
+  readonly uids?: readonly number[]
+  /** Program files, as absolute paths. */
+  readonly executables?: readonly string[]
+  /** True where the host's own journal is followed: an entry that does not tell its sender was not written by a server. */
+  readonly isLive?: boolean
+  /** True where systemd runs the host, so that each process belongs to a unit: a sender of no known unit has ended too soon, or hides. */
+  readonly needsUnit?: boolean
+}
+
 /** Who sent a line, as journald itself recorded it (its trusted fields): no program can write these about itself. */
 export interface LineSender {
   /** User id (`_UID`). */
@@ -27,6 +41,8 @@ export interface LineSender {
   readonly exe?: string
   /** The unit that systemd started its session or service as (`_SYSTEMD_UNIT`): no process without rights leaves its own. */
   readonly unit?: string
+  /** What is asked of the sender instead of the usual. */
+  readonly rule?: SenderRule
 }
 
 /** A line without its envelope. All text is untrusted. */

@@ -233,7 +233,7 @@ export class Intake {
     }
     events.lineRejected(line.server, line.reason, line.line)
     const drift = this.#drift.rejected(line)
-    if (drift !== undefined) events.drift(origin, drift)
+    if (drift !== undefined) events.drift(origin, drift, line.reason)
   }
 
   #committed(result: CommitResult): void {

@@ -3,6 +3,7 @@
  * this does nothing. Node cannot send datagrams to a Unix socket, so `systemd-notify` does; the unit needs `NotifyAccess=all`.
  */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import type { Clock } from './clock.ts'
 
 /** First descriptor of those that are handed over. */
@@ -11,6 +12,11 @@ const MOST_DESCRIPTORS = 64
 const NOTIFY_TIMEOUT_MS = 5_000
 /** What the daemon does is told anew at most this often: each message is a process. */
 export const TELL_EVERY_MS = 5_000
+
+/** True where systemd is the host's first process, so that every other has a unit: sd_booted(3). */
+export function runsSystemd(): boolean {
+  return existsSync('/run/systemd/system')
+}
 
 /** Variables of a process, of which some are taken out. */
 export type Environment = Record<string, string | undefined>

@@ -98,7 +98,8 @@ function parse(line: LogLine, fields?: ParsedField[]): ParseResult {
 /** The server's courierlogger is root's. A user could start one of his own within the service, by the program `loginexec` in his Maildir. */
 function userMismatch({ sender }: LogLine): string | undefined {
   const uid = sender?.uid
-  return uid === undefined || uid === 0 ? undefined : `sent by a courierlogger of user id ${uid}`
+  const isTrusted = uid === undefined || uid === 0 || sender?.rule?.uids !== undefined
+  return isTrusted ? undefined : `sent by a courierlogger of user id ${uid} (option \`senders\`)`
 }
 
 function isCut(message: string): boolean {
