@@ -18,9 +18,14 @@ export interface ChrootProcess extends AsyncDisposable {
   kill(): Promise<void>
 }
 
-/** Starts `commandLine` (paths as seen inside the root) as root in the namespace of `host`. */
-export function startInRoot(root: string, host: LabHost, commandLine: readonly string[]): ChrootProcess {
-  const child = spawn('ip', inHost(host, isolated(root, commandLine)), { stdio: ['ignore', 'pipe', 'pipe'] })
+/** Starts `commandLine` (paths as seen inside the root) as root in the namespace of `host`. `by`: how the root is entered. */
+export function startInRoot(
+  root: string,
+  host: LabHost,
+  commandLine: readonly string[],
+  by: (root: string, commandLine: readonly string[]) => string[] = isolated,
+): ChrootProcess {
+  const child = spawn('ip', inHost(host, by(root, commandLine)), { stdio: ['ignore', 'pipe', 'pipe'] })
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -44,6 +49,23 @@ export function startInRoot(root: string, host: LabHost, commandLine: readonly s
 export function isolated(root: string, commandLine: readonly string[]): string[] {
   const unshare = ['unshare', '--mount', '--pid', '--fork', '--kill-child=SIGKILL', `--mount-proc=${root}/proc`]
   return [...unshare, '--', 'chroot', root, ...commandLine]
+}
+
+/**
+ * As {@link isolated}, but the root is the root of the namespace itself: a process outside sees its program as `/usr/sbin/popa3d`, and not
+ * under the place where the laboratory has mounted the root.
+ */
+export function pivoted(root: string, commandLine: readonly string[]): string[] {
+  const unshare = ['unshare', '--mount', '--pid', '--fork', '--kill-child=SIGKILL', `--mount-proc=${root}/proc`]
+  return [
+    ...unshare,
+    '--',
+    'sh',
+    '-c',
+    'cd "$0" && pivot_root . . && umount --lazy . && exec "$@"',
+    root,
+    ...commandLine,
+  ]
 }
 
 function isRunning(child: ChildProcess): boolean {

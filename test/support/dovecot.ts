@@ -1,5 +1,5 @@
 // The real Dovecot, 2.3 or 2.4, serving POP3 and IMAP to the laboratory's users, logging to syslog or to its own file.
-import { type ChrootProcess, startInRoot } from './chroot-process.ts'
+import { type ChrootProcess, type isolated, startInRoot } from './chroot-process.ts'
 import type { Lab } from './lab.ts'
 import { SERVER_ADDRESS } from './netns.ts'
 import type { OverlayRoot } from './overlay-root.ts'
@@ -17,6 +17,8 @@ export interface DovecotOptions {
   /** By default 110 and 143. */
   readonly pop3Port?: number
   readonly imapPort?: number
+  /** How its root is entered. */
+  readonly by?: typeof isolated
   /** Lines for the end of dovecot.conf. */
   readonly extra?: string
 }
@@ -39,7 +41,7 @@ export async function startDovecot(lab: Lab, options: DovecotOptions = {}): Prom
   const common = commonSettings(pop3Port, imapPort, ownLog)
   await addUsers(root)
   await root.write('/etc/dovecot/dovecot.conf', `${VERSION_SETTINGS[version](common)}${options.extra ?? ''}\n`)
-  const process = startInRoot(root.path, lab.server, ['dovecot', '-F'])
+  const process = startInRoot(root.path, lab.server, ['dovecot', '-F'], options.by)
   lab.adopt(process)
   await waitForPort(lab.server, SERVER_ADDRESS, pop3Port, process)
   await waitForPort(lab.server, SERVER_ADDRESS, imapPort, process)

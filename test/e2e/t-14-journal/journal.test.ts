@@ -43,7 +43,8 @@ describe.skipIf(unavailable)(`the journal${unavailable ? ` (skipped: ${unavailab
     popauthd = new Popauthd({ directory: join(lab.shared, `popauthd-${++count}`), logs: [], config })
   }
 
-  const start = () => popauthd.start({ wrapper: ['env', `PATH=${journal.bin}:${process.env.PATH}`] })
+  const withJournal = () => ['env', `PATH=${journal.bin}:${process.env.PATH}`]
+  const start = () => popauthd.start({ wrapper: withJournal() })
   const opened = (address: string) => popauthd.event('authorization granted', { ip: address })
   const loginsNow = () => popauthd.events.filter(({ msg }) => msg === 'login').map(({ ip }) => String(ip))
   const logins = () => [...told, ...loginsNow()]
@@ -91,6 +92,16 @@ describe.skipIf(unavailable)(`the journal${unavailable ? ` (skipped: ${unavailab
     for (const reason of reasons) expect(reason).toMatch(/^sent by .* \(option `senders`\)$/)
     expect((await popauthd.cli('status')).stdout).toContain('(option `senders`)')
     expect(popauthd.output).toContain('sent by the program /usr/bin/logger (option `senders`)')
+  })
+
+  it('believes no program of a user in no unit where systemd runs the host, since each has one', async () => {
+    const [, popa3d] = GENUINE.find(([name]) => name.startsWith('popa3d')) ?? []
+    const withoutUnit = (popa3d?.('203.0.113.1') ?? []).map((entry) => ({ ...entry, _SYSTEMD_UNIT: undefined }))
+    await journal.write([...withoutUnit, dovecot('198.51.100.1', { _SYSTEMD_UNIT: undefined })])
+    const booted = 'mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir /run/systemd/system && exec "$@"'
+    await popauthd.start({ wrapper: ['unshare', '--mount', 'sh', '-c', booted, 'sh', ...withJournal()] })
+    expect(await popauthd.openAddresses()).toEqual(['198.51.100.1'])
+    expect((await popauthd.cli('status')).stdout).toContain('user id 1003 in no unit')
   })
 
   it('says who wrote where an unusual unit logs and nothing opens, and opens once that is configured', async () => {
