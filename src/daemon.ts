@@ -254,6 +254,7 @@ class Daemon implements AsyncDisposable {
         name: config === 'stdin' ? 'standard input' : sourceName(config),
         scanner: new LoginScanner({ parsers, timezone, logouts: true }),
         servers: parsers.map(({ id }) => id),
+        timezone,
         table: this.#table,
         events: this.#events,
         clock: this.#clock,

@@ -2,6 +2,7 @@
 import type { TableChange, Verdict } from './core/authorization.ts'
 import { type Drift, driftWords } from './core/drift.ts'
 import type { Login, Logout } from './core/login.ts'
+import { type TimeTrouble, timeWords } from './core/time-trouble.ts'
 import type { Clock } from './lib/clock.ts'
 import { escapeForTerminal } from './lib/escape.ts'
 import type { Logger } from './log.ts'
@@ -128,6 +129,13 @@ export class Events {
   driftEnded(source: string, drift: Drift): void {
     const detail = `a line of ${drift.server} is a login, after ${drift.lines} that only looked like one`
     this.#logger.info({ source, ...driftFields(drift), detail }, 'logins recognized again')
+  }
+
+  /** The lines of `source` are dated far from the clock; told seldom. */
+  timeTrouble(source: string, trouble: TimeTrouble): void {
+    const { kind, offsetMs, logins } = trouble
+    const fields = { source, kind, offset_seconds: Math.round(offsetMs / 1000), logins, detail: timeWords(trouble) }
+    this.#logger.warn(fields, 'log times are wrong')
   }
 
   changed(change: TableChange): void {

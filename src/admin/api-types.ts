@@ -76,6 +76,23 @@ export interface ServerFact {
   readonly recent: readonly FailedLineFact[]
 }
 
+/** Lines of a log that are dated ahead of the clock, or come in behind it. */
+export interface TimeFact {
+  readonly kind: 'ahead' | 'behind'
+  /** How far. */
+  readonly seconds: number
+  /** `zone`: the log is written in another zone than it is read in. `clock`: a clock is wrong. `either`: it cannot be told. */
+  readonly cause: 'zone' | 'clock' | 'either'
+  /** IANA names of zones that would explain it, the likeliest first. */
+  readonly zones: readonly string[]
+  /** So many logins, and when the first and the latest of them were read. */
+  readonly logins: number
+  readonly since: string
+  readonly last: string
+  /** One sentence. */
+  readonly detail: string
+}
+
 /** One source of log lines. */
 export interface SourceStatus {
   readonly id: string
@@ -90,6 +107,8 @@ export interface SourceStatus {
   readonly readPercent?: number
   /** What is wrong with it, if anything. */
   readonly trouble?: string
+  /** Set where its lines are dated far from the clock. */
+  readonly time?: TimeFact
   /** The servers of which it holds anything, those that drift first. Left out where no daemon runs. */
   readonly servers?: readonly ServerFact[]
   /** What the source itself has counted since the start (a syslog receiver: messages, connections, what it refused), in snake_case. */

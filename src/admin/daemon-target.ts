@@ -3,13 +3,22 @@
 import type { Config } from '../config/config.ts'
 import type { TableChange } from '../core/authorization.ts'
 import type { Drift } from '../core/drift.ts'
+import { type TimeTrouble, timeWords } from '../core/time-trouble.ts'
 import type { Events } from '../events.ts'
 import type { ServerCounts } from '../intake/drift.ts'
 import type { IntakeStatus } from '../intake/intake.ts'
 import { version } from '../lib/version.ts'
 import type { Supervisor } from '../publishers/supervisor.ts'
 import type { Responder } from '../responders/responder.ts'
-import type { DriftFact, PruneAnswer, PublisherStatus, ServerFact, SourceStatus, StatusAnswer } from './api-types.ts'
+import type {
+  DriftFact,
+  PruneAnswer,
+  PublisherStatus,
+  ServerFact,
+  SourceStatus,
+  StatusAnswer,
+  TimeFact,
+} from './api-types.ts'
 import { AuthorizedCount } from './authorized-count.ts'
 import type { WatchableTarget } from './control-target.ts'
 import { stateWords } from './state-words.ts'
@@ -100,6 +109,7 @@ function sourceStatus({
   caughtUp,
   trouble,
   backlog,
+  time,
   servers,
   counts,
 }: IntakeStatus): SourceStatus {
@@ -107,10 +117,23 @@ function sourceStatus({
     backlog === undefined || backlog.leftBytes === 0
       ? {}
       : { behindBytes: backlog.leftBytes, readPercent: backlog.readPercent }
-  const facts = servers.map(serverFact)
-  const base = { id, origin: origin ?? id, position: position ?? null, caughtUp, ...behind, servers: facts }
-  const counted = counts === undefined ? base : { ...base, counts: { ...counts } }
-  return trouble === undefined ? counted : { ...counted, trouble }
+  return {
+    id,
+    origin: origin ?? id,
+    position: position ?? null,
+    caughtUp,
+    ...behind,
+    servers: servers.map(serverFact),
+    ...(counts === undefined ? {} : { counts: { ...counts } }),
+    ...(trouble === undefined ? {} : { trouble }),
+    ...(time === undefined ? {} : { time: timeFact(time) }),
+  }
+}
+
+function timeFact(trouble: TimeTrouble): TimeFact {
+  const { kind, offsetMs, cause, zones, logins, sinceMs, lastMs } = trouble
+  const seconds = Math.round(offsetMs / 1000)
+  return { kind, seconds, cause, zones, logins, since: iso(sinceMs), last: iso(lastMs), detail: timeWords(trouble) }
 }
 
 function serverFact({

@@ -2,6 +2,7 @@
 import type { PublisherStatus, SourceStatus, StatusAnswer } from '../admin/api-types.ts'
 import { formatBytes } from '../lib/bytes.ts'
 import { formatDuration } from '../lib/duration.ts'
+import { escapeForTerminal } from '../lib/escape.ts'
 import { formatPairs } from '../lib/table-print.ts'
 import { type Colors, colorsFor } from '../lib/terminal.ts'
 import type { Configure } from './commands.ts'
@@ -47,6 +48,7 @@ export function statusText(answer: StatusAnswer, nowMs: number, colors: Colors):
       colors.bold('logs'),
       answer.sources.map((source) => [source.origin, sourceWords(source)]),
     ),
+    answer.sources.map((source) => timeLine(source, colors)).join(''),
     serversText(answer, nowMs, colors),
     section(
       colors.bold('maps'),
@@ -109,6 +111,12 @@ function sourceWords(source: SourceStatus): string {
 function behindWords({ behindBytes, readPercent }: SourceStatus): string {
   if (behindBytes === undefined) return ''
   return `${readPercent === undefined ? '' : `, ${readPercent}% read`}, ${formatBytes(behindBytes)} left`
+}
+
+/** What an operator must mend, below the logs. */
+function timeLine({ origin, time }: SourceStatus, colors: Colors): string {
+  if (time === undefined) return ''
+  return `  ${colors.bold(colors.red(escapeForTerminal(`${origin}: ${time.detail}`)))}\n`
 }
 
 /** `12 messages, 1 without time`: what was never seen is left out. */

@@ -64,6 +64,7 @@ function setUp(source: Source) {
     source,
     scanner: new LoginScanner({ parsers, timezone: 'UTC', logouts: true }),
     servers: parsers.map(({ id }) => id),
+    timezone: 'UTC',
     table,
     events,
     clock,

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { TableChange, VerdictReason } from '../core/authorization.ts'
 import type { Login, Logout } from '../core/login.ts'
+import type { TimeTrouble } from '../core/time-trouble.ts'
 import type { Events } from '../events.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { LoginScanner, RejectedLine, ScanHandler } from '../parsers/scanner.ts'
@@ -11,6 +12,7 @@ import type { CommitInput, CommitResult } from '../table/results.ts'
 import { DriftWatch, type ServerCounts, type StoredCounts } from './drift.ts'
 import { FirstReading } from './first-reading.ts'
 import { Recorder } from './recorder.ts'
+import { TimeWatch } from './time-watch.ts'
 
 /** A position without logins is written at most this often: a log full of other programs' lines must not cost a commit a line. */
 export const IDLE_POSITION_MS = 5_000
@@ -37,6 +39,8 @@ interface IntakeParts {
   readonly scanner: LoginScanner
   /** Ids of the servers that the scanner looks for. */
   readonly servers: readonly string[]
+  /** The zone in which the scanner reads times without one: an IANA name or `local`. */
+  readonly timezone: string
   readonly table: Pick<AuthorizationTable, 'commit' | 'position' | 'policy'>
   readonly events: Events
   readonly clock: Clock
@@ -55,6 +59,8 @@ export interface IntakeStatus {
   readonly trouble: string | undefined
   /** How many bytes are known to be left to read, and how much of all bytes since the start has been read; undefined where the source does not know. */
   readonly backlog: { readonly leftBytes: number; readonly readPercent: number } | undefined
+  /** Set where its lines are dated far from the clock. */
+  readonly time: TimeTrouble | undefined
   /** The servers of which it holds anything. */
   readonly servers: readonly ServerCounts[]
   /** What the source itself has counted, where it does. */
@@ -72,6 +78,7 @@ interface KeptPosition {
 export class Intake {
   readonly #parts: IntakeParts
   readonly #drift: DriftWatch
+  readonly #time: TimeWatch
   #recorder: Recorder | undefined
   #origin: string | undefined
   #caughtUp = false
@@ -88,7 +95,9 @@ export class Intake {
   constructor(parts: IntakeParts) {
     this.#parts = parts
     this.#origin = parts.name
-    this.#drift = new DriftWatch(parts.servers, parts.clock)
+    const { servers, timezone, table, clock } = parts
+    this.#drift = new DriftWatch(servers, clock)
+    this.#time = new TimeWatch({ timezone, clock, windowMs: () => table.policy.windowMs })
   }
 
   get status(): IntakeStatus {
@@ -99,6 +108,7 @@ export class Intake {
       position: this.#unwritten ?? this.#recorder?.recorded.position ?? this.#position,
       trouble: this.#recorder?.trouble,
       backlog: this.#backlog(),
+      time: this.#time.trouble,
       servers: this.#drift.counts,
       counts: this.#parts.source.counts,
     }
@@ -182,14 +192,14 @@ export class Intake {
     const oldestMs = clock.now() - table.policy.windowMs
     const logins: Login[] = []
     for (const login of chunk.logins ?? []) {
-      this.#recognized(login, origin)
+      this.#recognized(login, origin, true)
       logins.push(login)
     }
     let lines = 0
     const on: ScanHandler = {
-      login: (login, { yearInferred }) => {
+      login: (login, { yearInferred, isZoned }) => {
         lines++
-        this.#recognized(login, origin)
+        this.#recognized(login, origin, isZoned)
         if (this.#first === undefined) logins.push(login)
         else if (!this.#first.take(login, yearInferred, oldestMs)) events.stale(login)
       },
@@ -213,10 +223,13 @@ export class Intake {
     return logins
   }
 
-  #recognized(login: Login, origin: string): void {
-    this.#parts.events.login(login)
+  #recognized(login: Login, origin: string, isZoned: boolean): void {
+    const { events } = this.#parts
+    events.login(login)
     const ended = this.#drift.login(login)
-    if (ended !== undefined) this.#parts.events.driftEnded(origin, ended)
+    if (ended !== undefined) events.driftEnded(origin, ended)
+    const trouble = this.#time.login(login.atMs, isZoned)
+    if (trouble !== undefined) events.timeTrouble(origin, trouble)
   }
 
   /** The end of a session is told, and is no reason for a commit. */
@@ -243,8 +256,10 @@ export class Intake {
 
   #tell({ outcomes }: CommitResult): void {
     const { events } = this.#parts
+    const isTold = this.#time.trouble?.kind === 'ahead'
     for (const outcome of outcomes) {
-      if (outcome.kind === 'refused') events.refused(outcome.login, outcome, LOUD.has(outcome.reason))
+      const isLoud = (reason: VerdictReason) => LOUD.has(reason) && !(isTold && reason === 'ahead_of_clock')
+      if (outcome.kind === 'refused') events.refused(outcome.login, outcome, isLoud(outcome.reason))
       else if (outcome.kind === 'stale') events.stale(outcome.login)
     }
   }
@@ -253,6 +268,8 @@ export class Intake {
   async #nowCaughtUp(recorder: Recorder): Promise<void> {
     if (this.#caughtUp || !(await recorder.settled())) return
     this.#caughtUp = true
+    const trouble = this.#time.caughtUp()
+    if (trouble !== undefined) this.#parts.events.timeTrouble(this.#origin ?? this.#parts.source.id, trouble)
     this.#parts.onCaughtUp()
   }
 }

@@ -79,6 +79,7 @@ async function take(id: string, ...chunks: readonly SourceChunk[]): Promise<Even
     source,
     scanner: new LoginScanner({ parsers, timezone: 'UTC' }),
     servers: ['dovecot'],
+    timezone: 'UTC',
     table,
     events,
     clock,

@@ -83,6 +83,7 @@ async function read(table: MemoryTable, stop: (seen: number) => boolean = () => 
     source,
     scanner: new LoginScanner({ parsers: [parserById('dovecot')], timezone: 'UTC' }),
     servers: ['dovecot'],
+    timezone: 'UTC',
     table: {
       policy: table.policy,
       position: () => table.position(),

@@ -35,10 +35,12 @@ export interface LinePlace {
   readonly line: string
   /** True where the line says no year (RFC 3164), so that its year is the latest that is possible. */
   readonly yearInferred: boolean
+  /** True where the line says in which zone its time is. */
+  readonly isZoned: boolean
 }
 
 /** A line that holds the words of a server's login but is none. `column` is 0-based, in `line`. All text is untrusted. */
-export interface RejectedLine extends Omit<LinePlace, 'yearInferred'> {
+export interface RejectedLine extends Omit<LinePlace, 'yearInferred' | 'isZoned'> {
   /** Id of the parser that came closest. */
   readonly server: string
   readonly reason: string

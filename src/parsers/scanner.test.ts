@@ -32,6 +32,7 @@ describe('scan', () => {
     expect(logins).toEqual([
       {
         yearInferred: true,
+        isZoned: false,
         user: 'alice',
         address: '198.51.100.7',
         service: 'imap',

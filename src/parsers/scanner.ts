@@ -117,7 +117,8 @@ export class LoginScanner {
       const atMs = this.#commonTime(line, newestMs)
       if (atMs === undefined) return false
       this.#isTaken = true
-      on.login(toLogin(parser, login, atMs), { offset, linesBefore, line, yearInferred: hasMonthFirst(line) })
+      const yearInferred = hasMonthFirst(line)
+      on.login(toLogin(parser, login, atMs), { offset, linesBefore, line, yearInferred, isZoned: !yearInferred })
       return true
     }
     return false
@@ -188,7 +189,8 @@ export class LoginScanner {
       return rejectedLine(opened, parser, 'it stands behind a bare LF, which a client may have sent', 0)
     }
     const { offset, linesBefore } = opened
-    const place = { offset, linesBefore, line: opened.line, yearInferred: hasNoYear(line) }
+    const isZoned = line.time.kind === 'absolute'
+    const place = { offset, linesBefore, line: opened.line, yearInferred: hasNoYear(line), isZoned }
     const trouble = this.#take(parser, line, result, place, newestMs, on)
     if (trouble !== undefined) on.rejected(rejectedLine(opened, parser, trouble, 0))
     return 'taken'
@@ -273,7 +275,7 @@ export class LoginScanner {
 /** `Nov 22 13:35:56`, which tells no year. */
 const MONTH_TIME_LENGTH = 15
 
-/** True where a common form begins with a month, false where it begins with a year. */
+/** True where a common form begins with a month, false where it begins with a year; then it names its zone too. */
 function hasMonthFirst(line: string): boolean {
   return line.charCodeAt(0) > 57
 }
