@@ -88,6 +88,8 @@ export class Intake {
   #leftBytes: number | undefined
   /** Set while a log is read for the first time; nothing of it is committed until its end is reached. */
   #first: FirstReading | undefined
+  /** The newest time that a line could have when the source had been read to its end last. */
+  #endSeenMs: number | undefined
   #startedAtMs = 0
   /** A position that is not in the table yet, because nothing came of the lines before it. */
   #unwritten: SourcePosition | undefined
@@ -141,7 +143,9 @@ export class Intake {
       this.#readBytes += chunk.bytes.length
       this.#leftBytes = chunk.leftBytes
       if (!(await this.#take(chunk, recorder))) break
-      if (chunk.caughtUp) await this.#nowCaughtUp(recorder)
+      if (!chunk.caughtUp) continue
+      this.#endSeenMs = chunk.newestMs
+      await this.#nowCaughtUp(recorder)
     }
     // A stream that ended is read to its end; a log whose first reading was stopped is read again.
     if (this.#first !== undefined && last !== undefined && !signal.aborted) {
@@ -188,7 +192,8 @@ export class Intake {
 
   async #scan(chunk: SourceChunk): Promise<Login[]> {
     const { events, table, clock } = this.#parts
-    const { origin, bytes } = chunk
+    const { origin, bytes, format, newestMs } = chunk
+    const info = { format, newestMs, oldestMs: this.#endSeenMs }
     const oldestMs = clock.now() - table.policy.windowMs
     const logins: Login[] = []
     for (const login of chunk.logins ?? []) {
@@ -214,7 +219,7 @@ export class Intake {
     }
     for (let start = 0; start < bytes.length; ) {
       const end = endOfSlice(bytes, start)
-      this.#parts.scanner.scan(bytes.subarray(start, end), chunk, on)
+      this.#parts.scanner.scan(bytes.subarray(start, end), info, on)
       start = end
       if (lines < MANY_LINES) continue
       lines = 0

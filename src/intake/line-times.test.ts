@@ -29,11 +29,13 @@ const policy: AdmissionPolicy = {
   staticVeto: () => undefined,
 }
 
+let timezone = 'UTC'
 let directory: string
 let clock: ManualClock
 let table: AuthorizationTable
 
 beforeEach(async () => {
+  timezone = 'UTC'
   directory = mkdtempSync(join(tmpdir(), 'popauthd-times-'))
   clock = new ManualClock(START)
   table = await AuthorizationTable.open({ directory, clock, policy })
@@ -70,6 +72,8 @@ async function read(...texts: readonly { readonly afterMs: number; readonly text
         clock.set(START + afterMs)
         const rest = { format: 'lines', position: { offset }, caughtUp: true, origin: 'mail.log' } as const
         yield { ...rest, bytes: Buffer.from(text), newestMs: clock.now() } satisfies SourceChunk
+        // Time goes on when what was read is in the table.
+        while (intake.status.position?.offset !== offset) await new Promise((resolve) => setImmediate(resolve))
       }
     },
     async [Symbol.asyncDispose]() {},
@@ -77,8 +81,8 @@ async function read(...texts: readonly { readonly afterMs: number; readonly text
   const log: { level: string; msg: string; detail?: string }[] = []
   const logger = createLogger({ level: 'info', format: 'json' }, { write: (line) => log.push(JSON.parse(line)) })
   const events = new Events(logger, clock)
-  const common = { source, servers: ['dovecot', 'qpopper'], timezone: 'UTC', table: counted, events, clock }
-  const scanner = new LoginScanner({ parsers, timezone: 'UTC' })
+  const common = { source, servers: ['dovecot', 'qpopper'], timezone, table: counted, events, clock }
+  const scanner = new LoginScanner({ parsers, timezone })
   const intake = new Intake({ ...common, scanner, onChanges: () => {}, onCaughtUp: () => {} })
   await intake.run(new AbortController().signal)
   const loud = log.filter(({ level }) => level === 'warn').map(({ msg, detail }) => `${msg}: ${detail}`)
@@ -152,5 +156,21 @@ describe('a log in another zone', () => {
     expect(counters).toEqual({ logins_recognized_total: 39 })
     expect(loud).toEqual([])
     expect(intake.status.time).toBeUndefined()
+  })
+})
+
+it('of the doubled hour opens by the second reading where the log was at its end after the first', async () => {
+  timezone = 'Europe/Berlin'
+  const secondMs = Date.parse('2026-10-25T01:30:00Z') - START
+  const text = 'Oct 25 02:29:58 mail popper[1]: (v4.0.5) POP login by user "alice" at (h) 198.51.100.7\n'
+  const evening = 'Oct 24 18:00:00 mail popper[1]: (v4.0.5) POP login by user "bob" at (h) 198.51.100.8\n'
+  const before = [
+    { afterMs: secondMs - 9 * HOUR, text: evening },
+    { afterMs: secondMs - 10_000, text: '' },
+  ]
+  await read(...before, { afterMs: secondMs, text })
+  expect(table.lookup('198.51.100.7' as never)).toMatchObject({
+    authorized: true,
+    loginMs: START + secondMs - 2000,
   })
 })

@@ -26,6 +26,8 @@ export interface LineClockOptions {
 export class LineClock {
   readonly #offsetAt: (utcMs: number) => number
   readonly #year: number | undefined
+  /** No line that comes now was written before, Unix milliseconds: the log had been read to its end then. */
+  oldestMs = Number.NEGATIVE_INFINITY
   /** Offset of each civil day on which it does not change, NaN where it does; by day number. */
   readonly #dayOffsets = new Map<number, number>()
   #lastMs: number | undefined
@@ -94,8 +96,8 @@ export class LineClock {
 
   /**
    * Near a change of the offset a civil time has one, two or no moments. Logs go forward: of two, the first that is not before the line
-   * before is taken (for a first line, the one nearest to `newestMs`); where there is none (the hour that is skipped), the time is read
-   * with the offset before the change.
+   * before, nor before {@link oldestMs}, is taken (for a first line, the one nearest to `newestMs`), and never one that is still to come;
+   * where there is none (the hour that is skipped), the time is read with the offset before the change.
    */
   #resolveOnChange(civilMs: number, newestMs: number): number {
     const offsets = [this.#offsetAt(civilMs - DAY_MS), this.#offsetAt(civilMs + DAY_MS)]
@@ -104,7 +106,9 @@ export class LineClock {
     const isSecond = this.#offsetAt(second) === offsets[1]
     if (!isSecond) return first
     if (!isFirst) return second
-    if (this.#lastMs !== undefined) return first >= this.#lastMs - DISORDER_MS ? first : second
+    if (second > newestMs + DISORDER_MS) return first
+    const earliestMs = Math.max(this.#lastMs ?? Number.NEGATIVE_INFINITY, this.oldestMs)
+    if (earliestMs > Number.NEGATIVE_INFINITY) return first >= earliestMs - DISORDER_MS ? first : second
     return Math.abs(newestMs - first) <= Math.abs(newestMs - second) ? first : second
   }
 }

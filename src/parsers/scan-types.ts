@@ -25,6 +25,8 @@ export interface ScanInfo {
   /** `any`: each line may be either, told by its first byte; for files that somebody saved, never for a log that grants. */
   readonly format: ChunkFormat | 'any'
   readonly newestMs: number
+  /** When the log had been read to its end before this chunk, so that no line of it was written earlier; left out where that is not known. */
+  readonly oldestMs?: number | undefined
 }
 
 /** Where a line stands: `offset` in bytes from the start of the chunk; `line` is its text. */

@@ -74,6 +74,7 @@ export class LoginScanner {
 
   /** The same for a chunk that is searched otherwise than by its own {@link search}: `tell` tells of the lines. Returns what it returns. */
   scanFound<T>(chunk: Buffer, info: ScanInfo, on: ScanHandler, tell: (found: OnFound) => T): T {
+    this.#clock.oldestMs = info.oldestMs ?? Number.NEGATIVE_INFINITY
     this.#lineEnds?.enter(chunk)
     this.#partialLines.enter(chunk)
     const result = tell((start, end, string, linesBefore) => {
