@@ -127,7 +127,7 @@ export class Intake {
   async run(signal: AbortSignal): Promise<void> {
     const { source, table, scanner, clock, events } = this.#parts
     const kept = table.position(source.id) as KeptPosition | undefined
-    this.#startedAtMs = clock.now()
+    this.#startedAtMs = clock.elapsedMs()
     if (kept === undefined) this.#first = new FirstReading()
     else scanner.restore(kept.scanner)
     this.#drift.restore(kept?.counts)
@@ -162,7 +162,7 @@ export class Intake {
     const logins = await this.#scan(chunk)
     if (this.#first !== undefined) return await this.#takeFirst(this.#first, chunk, recorder)
     const { position, atMs } = recorder.recorded
-    const isDue = this.#parts.clock.now() - atMs >= IDLE_POSITION_MS
+    const isDue = this.#parts.clock.elapsedMs() - atMs >= IDLE_POSITION_MS
     if (logins.length === 0 && !isDue) {
       this.#unwritten = chunk.position
       return true
@@ -174,7 +174,7 @@ export class Intake {
   }
 
   async #takeFirst(first: FirstReading, chunk: SourceChunk, recorder: Recorder): Promise<boolean> {
-    const isLong = this.#parts.clock.now() - this.#startedAtMs >= LONGEST_FIRST_MS
+    const isLong = this.#parts.clock.elapsedMs() - this.#startedAtMs >= LONGEST_FIRST_MS
     if (!chunk.caughtUp && !first.isFull && !isLong) return true
     this.#first = undefined
     return await this.#record(first.release(), chunk.position, recorder)

@@ -40,7 +40,7 @@ export class Recorder {
   #current: Promise<void> | undefined
   #isStopped = false
   #recorded: SourcePosition | undefined
-  #recordedAtMs = 0
+  #recordedAtMs = Number.NEGATIVE_INFINITY
   #trouble: string | undefined
 
   /** After `signal` aborts, what waits is still written where that is little and works at once. */
@@ -49,7 +49,7 @@ export class Recorder {
     this.#signal = signal
   }
 
-  /** The position that was written last, and when (Unix milliseconds; 0: not yet). */
+  /** The position that was written last, and when (by {@link Clock.elapsedMs}; -Infinity: not yet). */
   get recorded(): { readonly position: SourcePosition | undefined; readonly atMs: number } {
     return { position: this.#recorded, atMs: this.#recordedAtMs }
   }
@@ -102,7 +102,7 @@ export class Recorder {
     }
     if (!(await this.#commit({ logins: logins.slice(last), position: { sourceId, value: kept } }))) return
     this.#recorded = position
-    this.#recordedAtMs = clock.now()
+    this.#recordedAtMs = clock.elapsedMs()
   }
 
   /** Tries until it works; false where it was stopped before. */

@@ -2,8 +2,10 @@
 
 /** A source of wall-clock time and timers. */
 export interface Clock {
-  /** Unix milliseconds. */
+  /** Unix milliseconds. Steps back and forth where somebody sets the clock. */
   now(): number
+  /** Milliseconds since some moment; never steps. For how long something takes or has waited. */
+  elapsedMs(): number
   /** Calls `callback` once after `delayMs`; returns a function that cancels it. */
   setTimer(delayMs: number, callback: () => void): () => void
 }
@@ -11,15 +13,18 @@ export interface Clock {
 /** The system's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsedMs: () => performance.now(),
   setTimer(delayMs, callback) {
     const timer = setTimeout(callback, Math.max(0, delayMs))
     return () => clearTimeout(timer)
   },
 }
 
-/** A clock that moves only by `advance` or `set`; timers run in order of their time. */
+/** A clock that moves only by `advance`, `set` or `step`; timers run in order of their time. */
 export class ManualClock implements Clock {
   #nowMs: number
+  /** How far the wall clock was stepped. */
+  #steppedMs = 0
   #timers: { atMs: number; callback: () => void }[] = []
 
   constructor(nowMs: number) {
@@ -28,6 +33,10 @@ export class ManualClock implements Clock {
 
   now(): number {
     return this.#nowMs
+  }
+
+  elapsedMs(): number {
+    return this.#nowMs - this.#steppedMs
   }
 
   setTimer(delayMs: number, callback: () => void): () => void {
@@ -41,6 +50,13 @@ export class ManualClock implements Clock {
   /** Moves time on by `ms` and runs the timers that fall due, each at its own time. */
   advance(ms: number): void {
     this.set(this.#nowMs + ms)
+  }
+
+  /** Sets the wall clock `ms` on or, below 0, back, as an operator or NTP does: no time passes, and timers run when they would have. */
+  step(ms: number): void {
+    this.#nowMs += ms
+    this.#steppedMs += ms
+    for (const timer of this.#timers) timer.atMs += ms
   }
 
   /** Sets the time; stepping back runs nothing. */

@@ -97,14 +97,14 @@ export class Supervisor implements AsyncDisposable {
   #schedule(delayMs: number): void {
     if (this.#run !== undefined || this.#abort.signal.aborted) return
     // While a retry is waited for, changes do not bring it forward.
-    const atMs = this.#options.clock.now() + delayMs
+    const atMs = this.#options.clock.elapsedMs() + delayMs
     if (this.#timer !== undefined && (this.#backoff.failures > 0 || this.#timer.atMs <= atMs)) return
     this.#arm(delayMs)
   }
 
   #arm(delayMs: number): void {
     this.#timer?.cancel()
-    const atMs = this.#options.clock.now() + delayMs
+    const atMs = this.#options.clock.elapsedMs() + delayMs
     this.#timer = { atMs, cancel: this.#options.clock.setTimer(delayMs, () => void this.#start()) }
   }
 
@@ -131,11 +131,11 @@ export class Supervisor implements AsyncDisposable {
     const isWhole = this.#needsResync
     this.#pending = new Map()
     this.#needsResync = false
-    const startMs = clock.now()
+    const startMs = clock.elapsedMs()
     try {
       if (isWhole) await publisher.resync(all, this.#abort.signal)
       else await publisher.publish(changes, all, this.#abort.signal)
-      this.#succeeded(clock.now() - startMs)
+      this.#succeeded(clock.elapsedMs() - startMs)
       events.published(publisher.name, changes.length)
     } catch (error) {
       this.#failed(error)

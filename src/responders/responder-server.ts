@@ -98,17 +98,17 @@ export class ResponderServer implements Responder {
     const stalled = !taken || session.partial
     // One unfinished request keeps its age however slowly its bytes drip in.
     if (!stalled) connection.stalledSinceMs = undefined
-    else if (!wasPartial || requests > 0) connection.stalledSinceMs = this.#options.clock.now()
+    else if (!wasPartial || requests > 0) connection.stalledSinceMs = this.#options.clock.elapsedMs()
   }
 
   #drained(connection: Connection): void {
-    connection.stalledSinceMs = connection.session.partial ? this.#options.clock.now() : undefined
+    connection.stalledSinceMs = connection.session.partial ? this.#options.clock.elapsedMs() : undefined
     connection.socket.resume()
   }
 
   // What was answered still goes out; what follows is not read.
   #hangUp(connection: Connection): void {
-    connection.stalledSinceMs = this.#options.clock.now()
+    connection.stalledSinceMs = this.#options.clock.elapsedMs()
     connection.socket.removeAllListeners('data')
     connection.socket.removeAllListeners('drain')
     connection.socket.removeAllListeners('end')
@@ -117,7 +117,7 @@ export class ResponderServer implements Responder {
 
   #sweepLater(): void {
     this.#stopSweeping = this.#options.clock.setTimer(SWEEP_MS, () => {
-      const oldest = this.#options.clock.now() - STALL_MS
+      const oldest = this.#options.clock.elapsedMs() - STALL_MS
       for (const { socket, stalledSinceMs } of this.#connections) {
         if (stalledSinceMs !== undefined && stalledSinceMs <= oldest) socket.destroy()
       }

@@ -18,7 +18,10 @@ export type Admission =
   | { readonly kind: 'repeated' | 'stale' }
   | { readonly kind: 'refused'; readonly reason: VerdictReason; readonly detail: string }
 
-/** Admits `login` at `nowMs`. A login that is not newer than the user's last one at the address changes nothing. */
+/**
+ * Admits `login` at `nowMs`. A login that is not newer than the user's last one at the address changes nothing, unless the clock was set back
+ * and the last one is dated ahead of it: a user who logs in now must not wait until the clock gets there again.
+ */
 export function admitLogin(draft: Draft, login: Login, context: JudgeContext, nowMs: number): Admission {
   const { policy } = context
   if (!(login.atMs - AHEAD_MS <= nowMs)) return refused('ahead_of_clock', aheadDetail(login, nowMs))
@@ -30,7 +33,7 @@ export function admitLogin(draft: Draft, login: Login, context: JudgeContext, no
   const user = storedUser(login.user)
   const { record } = draft.entry(key)
   const previous = record?.users.find((other) => other.user === user)
-  if (previous !== undefined && login.atMs <= previous.lastMs) return { kind: 'repeated' }
+  if (previous !== undefined && login.atMs <= previous.lastMs && !isAhead(previous, nowMs)) return { kind: 'repeated' }
   if (record === undefined && draft.addressCount >= policy.maxAddresses) {
     return refused('table_full', `the table holds ${policy.maxAddresses} addresses (max_addresses)`)
   }
@@ -41,7 +44,7 @@ export function admitLogin(draft: Draft, login: Login, context: JudgeContext, no
     user,
     lastMs: login.atMs,
     firstMs: isUnbroken(previous, login.atMs, policy.windowMs, isRefused)
-      ? (previous as UserLogin).firstMs
+      ? Math.min((previous as UserLogin).firstMs, login.atMs)
       : login.atMs,
     service: login.service,
     server: login.server,
@@ -94,6 +97,11 @@ function judgeUserLimit(
   if (isKnownHere || refusedOnes < REMEMBERED_REFUSALS * addressesPerUser) return 'refuse'
   draft.setWatermark(user, Math.max(atMs, draft.watermark(user) ?? -Infinity))
   return 'forget'
+}
+
+/** Only where the clock was set back since: such a login is not let in. */
+function isAhead({ lastMs }: UserLogin, nowMs: number): boolean {
+  return nowMs < lastMs - AHEAD_MS
 }
 
 function isUnbroken(previous: UserLogin | undefined, atMs: number, windowMs: number, refused: boolean): boolean {

@@ -130,7 +130,7 @@ class FileFollower {
     const plan = await planReading({ ...this.#request(undefined), mark, situation: 'resume' })
     const [first, ...others] = plan.predecessors
     for (const { file } of others) await file.handle.close()
-    this.#oldQuietSinceMs = this.#options.clock.now()
+    this.#oldQuietSinceMs = this.#options.clock.elapsedMs()
     if (first !== undefined && plan.found) this.#old = this.#reader(first)
     else await first?.file.handle.close()
   }
@@ -183,14 +183,14 @@ class FileFollower {
   /** Late lines of the predecessor, true where there were some; closes it when it has been quiet for long enough. */
   async *#readOld(reader: LineReader): AsyncGenerator<SourceChunk, boolean> {
     const result = await this.#read(reader)
-    const nowMs = this.#options.clock.now()
+    const elapsedMs = this.#options.clock.elapsedMs()
     if (result.kind === 'lines') {
-      this.#oldQuietSinceMs = nowMs
+      this.#oldQuietSinceMs = elapsedMs
       yield await this.#chunk(reader, result.bytes, false)
       return true
     }
     const successorWritten = (this.#current?.mark().offset ?? 0) > 0
-    const quiet = nowMs - this.#oldQuietSinceMs >= this.#lingerMs
+    const quiet = elapsedMs - this.#oldQuietSinceMs >= this.#lingerMs
     if (result.kind === 'changed' || (quiet && successorWritten)) await this.#closeOld()
     return false
   }
@@ -204,7 +204,7 @@ class FileFollower {
       await this.#closeOld()
     }
     this.#old = this.#current
-    this.#oldQuietSinceMs = this.#options.clock.now()
+    this.#oldQuietSinceMs = this.#options.clock.elapsedMs()
     this.#current = this.#next.shift()
     this.#failingSinceMs = undefined
     this.#toldCaughtUp = false
@@ -281,9 +281,9 @@ class FileFollower {
   /** A file that is missing for a moment is ordinary rotation; for longer, or one that cannot be read, it is told (once). */
   #absent(error: unknown): void {
     const { path, clock } = this.#options
-    this.#absentSinceMs ??= clock.now()
+    this.#absentSinceMs ??= clock.elapsedMs()
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      if (clock.now() - this.#absentSinceMs >= this.#lingerMs)
+      if (clock.elapsedMs() - this.#absentSinceMs >= this.#lingerMs)
         this.#notices.missing(`${path} does not exist any more; waiting for it`)
     } else this.#notices.unreadable(error)
   }
@@ -309,7 +309,7 @@ class FileFollower {
   /** True while a file that cannot be read just now is to be tried again before the next one is; a disk that stays broken must not hold the log up. */
   #mustReadAgain(): boolean {
     if (this.#failingSinceMs === undefined) return false
-    return this.#options.clock.now() - this.#failingSinceMs < this.#lingerMs
+    return this.#options.clock.elapsedMs() - this.#failingSinceMs < this.#lingerMs
   }
 
   /** Reads once. A predecessor that turns out damaged counts as ended; a live file that cannot be read is told and tried again. */
@@ -323,7 +323,7 @@ class FileFollower {
       return result
     } catch (error) {
       this.#notices.readFailed(reader.path, error)
-      if (reader === this.#current && passes(error)) this.#failingSinceMs ??= this.#options.clock.now()
+      if (reader === this.#current && passes(error)) this.#failingSinceMs ??= this.#options.clock.elapsedMs()
       return { kind: 'end' }
     }
   }

@@ -152,7 +152,7 @@ export class StreamReceiver implements Receiver {
     if (config.transport !== 'unix') socket.setKeepAlive(true, KEEP_ALIVE_MS)
     const decoder = new FrameDecoder({ framing: this.#framing, maxFrameBytes: mailroom.maxFrameBytes })
     const sender = config.transport === 'unix' ? config.path : (socket.remoteAddress ?? 'a sender that has gone')
-    const connection = { socket, decoder, sender, waitingSinceMs: clock.now() }
+    const connection = { socket, decoder, sender, waitingSinceMs: clock.elapsedMs() }
     const reading = this.#read(connection)
       .catch(() => {}) // It was reset: whole messages before that count.
       .finally(() => {
@@ -179,7 +179,7 @@ export class StreamReceiver implements Receiver {
         return mailroom.trouble('connections_broken', text)
       }
       // One unfinished message keeps its age.
-      connection.waitingSinceMs = wasPartial && frames === 0 ? since : clock.now()
+      connection.waitingSinceMs = wasPartial && frames === 0 ? since : clock.elapsedMs()
     }
   }
 
@@ -188,7 +188,7 @@ export class StreamReceiver implements Receiver {
     this.#stopSweeping = clock.setTimer(SWEEP_MS, () => {
       const idleMs = this.open >= config.maxConnections ? IDLE_WHEN_FULL_MS : IDLE_MS
       for (const { socket, decoder, sender, waitingSinceMs } of this.#connections.keys()) {
-        const ageMs = waitingSinceMs === undefined ? 0 : clock.now() - waitingSinceMs
+        const ageMs = waitingSinceMs === undefined ? 0 : clock.elapsedMs() - waitingSinceMs
         if (socket.destroyed || ageMs < (decoder.partial ? STALL_MS : idleMs)) continue
         const why = decoder.partial ? 'a message was begun and not ended' : 'nothing came for too long'
         mailroom.trouble('connections_timed_out', `closed a connection from ${sender}: ${why}`)
