@@ -22,10 +22,11 @@ const RECIPES = {
   journal: { suite: 'bookworm', packages: ['systemd', 'systemd-journal-remote'] },
   syslogNg: { suite: 'bookworm', packages: ['syslog-ng-core', 'logrotate'] },
   rsyslog: { suite: 'bookworm', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl', 'socat'] },
+  faketime: { suite: 'bookworm', packages: ['libfaketime'] },
   clients: { suite: 'bookworm', packages: ['swaks', 'mpop', 'curl', 'fetchmail', 'ca-certificates'] },
 } as const satisfies Record<string, RootRecipe>
 
-/** The roots that exist: servers of Debian 12 (the proxies share one), Dovecot 2.4 of Debian 13, what writes and rotates logs, and the mail clients. */
+/** The roots that exist: servers of Debian 12 (the proxies share one), Dovecot 2.4 of Debian 13, what writes and rotates logs, a library that sets the clock of one program, and the mail clients. */
 export type RootName = keyof typeof RECIPES
 
 const BUILD_TIMEOUT_MS = 10 * 60_000
