@@ -3,7 +3,6 @@ import type { Login } from '../core/login.ts'
 import type { Parser } from '../parsers/parser.ts'
 import type { LinePlace, RejectedLine, ScanHandler } from '../parsers/scanner.ts'
 
-const LF = 10
 /** More distinct users or addresses of one server than this are not told apart. */
 const MOST_DISTINCT = 1_000_000
 /** What is kept of a line. */
@@ -38,10 +37,8 @@ interface FailedLine {
 export class FormatCensus implements ScanHandler {
   readonly #counts: ReadonlyMap<string, ServerCount>
   #file = ''
-  #chunk: Buffer = Buffer.alloc(0)
-  /** Line ends of this file before `#countedTo` in the chunk. */
+  /** Lines of this file before the chunk, and of the files before it. */
   #lines = 0
-  #countedTo = 0
   #linesBefore = 0
 
   constructor(parsers: readonly Parser[]) {
@@ -60,26 +57,24 @@ export class FormatCensus implements ScanHandler {
     this.#file = file
   }
 
-  /** What follows is in `chunk`; `skippedLines` lines stood before it that nobody looked at. */
-  startChunk(chunk: Buffer, skippedLines: number): void {
+  /** What follows is in a chunk before which `skippedLines` lines stood that nobody looked at. */
+  startChunk(skippedLines: number): void {
     this.#lines += skippedLines
-    this.#chunk = chunk
-    this.#countedTo = 0
   }
 
-  /** Counts the rest of the chunk. */
-  endChunk(): void {
-    this.#countTo(this.#chunk.length)
+  /** The chunk had that many lines. */
+  endChunk(lines: number): void {
+    this.#lines += lines
   }
 
   login(login: Login, _at: LinePlace): void {
     this.#counts.get(login.server)?.login(login)
   }
 
-  rejected({ server, line, offset, column, reason }: RejectedLine): void {
-    this.#countTo(offset)
+  rejected({ server, line, linesBefore, column, reason }: RejectedLine): void {
+    const lineNumber = this.#lines + linesBefore + 1
     const kept = line.slice(0, LONGEST_LINE)
-    this.#counts.get(server)?.failed({ line: kept, file: this.#file, lineNumber: this.#lines + 1, column, reason })
+    this.#counts.get(server)?.failed({ line: kept, file: this.#file, lineNumber, column, reason })
   }
 
   /** What was found, the server with the most logins first; servers of which there is nothing are left out. */
@@ -88,16 +83,6 @@ export class FormatCensus implements ScanHandler {
       .map((count) => count.result())
       .filter(({ logins, failed }) => logins + failed > 0)
       .sort((a, b) => b.logins - a.logins || b.failed - a.failed)
-  }
-
-  #countTo(offset: number): void {
-    for (
-      let at = this.#chunk.indexOf(LF, this.#countedTo);
-      at >= 0 && at < offset;
-      at = this.#chunk.indexOf(LF, at + 1)
-    )
-      this.#lines++
-    this.#countedTo = offset
   }
 }
 

@@ -78,9 +78,8 @@ async function readLog(context: CliContext, file: string, scanner: LoginScanner,
     context.stderr.write(`popauthd: ${name} does not look like a log: there are zero bytes at its beginning\n`)
   }
   for await (const { bytes, skippedLines } of log.chunks(onBinary)) {
-    census.startChunk(bytes, skippedLines)
-    scanner.scan(bytes, { format: 'any', newestMs }, census)
-    census.endChunk()
+    census.startChunk(skippedLines)
+    census.endChunk(scanner.scan(bytes, { format: 'any', newestMs }, census))
     if (context.outputClosed.aborted) return
   }
 }
