@@ -1,4 +1,4 @@
-/** `npm run bench`: builds, then measures. Arguments name the benchmarks: `npm run bench -- scan table latency memory`; all without any. */
+/** `npm run bench`: builds, then measures. Arguments name the benchmarks: `npm run bench -- scan table latency memory`; all without any. `--scale 0.02` measures less. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { prepare, root } from './prepare.mjs'
