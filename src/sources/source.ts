@@ -37,8 +37,6 @@ export interface SourceNotice {
     | 'restarted'
     | 'refused'
     | 'dropped'
-    | 'refused'
-    | 'dropped'
     | 'reports_refused'
   readonly detail: string
   /** A real trouble that an operator must mend, as opposed to ordinary rotation. */
