@@ -1,134 +1,36 @@
 /** What every source promises: order, whole lines, resuming anywhere, an end without error. */
-import { execFileSync } from 'node:child_process'
-import {
-  appendFileSync,
-  closeSync,
-  constants,
-  mkdtempSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
-import { FifoSource } from '../../src/sources/fifo-source.ts'
 import { FileSource } from '../../src/sources/file/file-source.ts'
-import { JournalSource } from '../../src/sources/journal/journal-source.ts'
-import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../../src/sources/source.ts'
+import type { SourceChunk, SourceNotice, SourcePosition } from '../../src/sources/source.ts'
 import { StdinSource } from '../../src/sources/stdin-source.ts'
-import { SyslogSource } from '../../src/sources/syslog/syslog-source.ts'
 import { FileWaker } from '../../src/sources/waker.ts'
-import { fakeJournalctl, journalEntry } from '../support/fake-journalctl.ts'
+import { type Subject, sourceKinds } from './source-kinds.ts'
 
-/** One kind of source with something to write to it. */
-interface Subject {
-  /** A new source over the same log, as after a restart. */
-  open(): Source
-  write(text: string): void
-  close?(): void
-}
-
-const maxLineBytes = 400
 const clock = systemClock
 
-interface Kind {
-  readonly name: string
-  /** Why nothing can be resumed, where that is so. */
-  readonly onceOnly?: string
-  /** Why there is nothing to catch up with, where that is so. */
-  readonly isLive?: string
-  /** One entry with its line end, where journald's are none; any text otherwise. */
-  readonly entry?: (number: number) => string
-  make(directory: string, notice: (notice: SourceNotice) => void): Subject
-}
+/** What a chunk tells: its lines, or the users of its logins. */
+const textOf = ({ bytes, logins = [] }: SourceChunk) => `${bytes}${logins.map(({ user }) => `${user}\n`).join('')}`
 
-const journal = (number: number) => journalEntry(number, `Login ${'.'.repeat(number % 70)}`)
-const syslog = (number: number) => `<22>Nov 22 13:35:56 mx test[${number}]: Login ${'.'.repeat(number % 70)}\n`
-
-const kinds: Kind[] = [
-  {
-    name: 'file',
-    make(directory, notice) {
-      const path = join(directory, 'mail.log')
-      writeFileSync(path, '')
-      const open = () => new FileSource({ path, clock, notice, maxLineBytes, chunkBytes: 512 })
-      return { open, write: (text) => appendFileSync(path, text) }
-    },
-  },
-  {
-    name: 'journal (a stand-in for journalctl: journald takes root and a namespace of its own)',
-    make(directory, notice) {
-      const journal = join(directory, 'entries')
-      writeFileSync(journal, '')
-      const command = fakeJournalctl(directory, journal)
-      const open = () => new JournalSource({ clock, notice, command, maxLineBytes, chunkBytes: 512 })
-      return { open, write: (text) => appendFileSync(journal, text) }
-    },
-  },
-  {
-    name: 'stdin',
-    onceOnly: 'a pipe cannot be read again',
-    make(_directory, notice) {
-      const stream = new PassThrough()
-      const open = () => new StdinSource({ stream, clock, notice, maxLineBytes, chunkBytes: 512 })
-      return { open, write: (text) => void stream.write(text) }
-    },
-  },
-  {
-    name: 'fifo',
-    onceOnly: 'a pipe cannot be read again',
-    make(directory, notice) {
-      const path = join(directory, 'log')
-      execFileSync('mkfifo', ['-m', '0600', path])
-      const open = () =>
-        new FifoSource({ path, mode: 0o600, group: undefined, clock, notice, maxLineBytes, chunkBytes: 512 })
-      const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
-      return { open, write: (text) => void writeSync(fd, text), close: () => closeSync(fd) }
-    },
-  },
-  {
-    name: 'syslog over a Unix socket',
-    onceOnly: 'a receiver gives what comes, once',
-    isLive: 'what senders have waiting is not known before they send it',
-    entry: syslog,
-    make(directory, notice) {
-      const config = {
-        transport: 'unix',
-        path: join(directory, 'log'),
-        mode: 0o660,
-        group: undefined,
-        maxConnections: 5,
-      } as const
-      const sizes = { maxFrameBytes: maxLineBytes, inboxBytes: 512 }
-      // A sender that keeps what it has until somebody listens.
-      let waiting = ''
-      let sender: Socket | undefined
-      const heard = (one: SourceNotice) => {
-        notice(one)
-        if (one.kind !== 'opened') return
-        sender = connect(config.path).on('error', () => {})
-        sender.write(waiting)
-      }
-      const write = (text: string) => {
-        if (sender === undefined) waiting += text
-        else sender.write(text)
-      }
-      return { open: () => new SyslogSource({ config, clock, notice: heard, ...sizes }), write }
-    },
-  },
-]
-
-describe.each(kinds)('$name', ({ make, onceOnly, isLive, entry = journal }) => {
-  const entries = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => entry(from + i))
+describe.each(sourceKinds)('$name', ({ make, prepare, onceOnly, isLive, entry, seen = entry, tooLong }) => {
+  const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
+  /** Entries as they are written, and as they are read. */
+  const entries = (from: number, to: number) => numbers(from, to).map(entry)
+  const allSeen = (from: number, to: number) => numbers(from, to).map(seen).join('')
+  let shared: string
   let directory: string
   let subject: Subject
   let notices: SourceNotice[]
+
+  beforeAll(async () => {
+    shared = mkdtempSync(join(tmpdir(), 'popauthd-contract-'))
+    await prepare?.(shared)
+  })
+  afterAll(() => rmSync(shared, { recursive: true }))
 
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'popauthd-contract-'))
@@ -147,8 +49,8 @@ describe.each(kinds)('$name', ({ make, onceOnly, isLive, entry = journal }) => {
     const chunks: { text: string; chunk: SourceChunk }[] = []
     let text = ''
     for await (const chunk of source.chunks(from, new AbortController().signal)) {
-      chunks.push({ text: chunk.bytes.toString(), chunk })
-      text += chunk.bytes.toString()
+      chunks.push({ text: textOf(chunk), chunk })
+      text += textOf(chunk)
       if (enough(text, chunk)) break
     }
     return { text, chunks }
@@ -156,10 +58,11 @@ describe.each(kinds)('$name', ({ make, onceOnly, isLive, entry = journal }) => {
 
   it('gives whole lines in order, however they were written', async () => {
     const all = entries(1, 60).join('')
-    const running = read((text) => text.length >= all.length)
+    const wanted = allSeen(1, 60)
+    const running = read((text) => text.length >= wanted.length)
     for (let at = 0; at < all.length; at += 333) subject.write(all.slice(at, at + 333))
     const { text, chunks } = await running
-    expect(text).toBe(all)
+    expect(text).toBe(wanted)
     for (const one of chunks) expect(one.text === '' || one.text.endsWith('\n')).toBe(true)
   })
 
@@ -199,18 +102,16 @@ describe.each(kinds)('$name', ({ make, onceOnly, isLive, entry = journal }) => {
     })
   else
     it(`starts with what comes now, whatever position it is given: ${onceOnly}`, async () => {
-      const [text = ''] = entries(1, 2)
       const reading = read((got) => got !== '', { v: 1, bytes: 999 })
       await new Promise((resolve) => setImmediate(resolve))
-      subject.write(text)
-      expect((await reading).text).toBe(text)
+      subject.write(entry(1))
+      expect((await reading).text).toBe(seen(1))
     })
 
   it('skips a line that is too long and tells of it', async () => {
-    const [first = '', last = ''] = entries(1, 3)
-    subject.write(`${first}${'x'.repeat(3000)}\n${last}`)
-    expect((await read((text) => text.endsWith(last))).text).toBe(first + last)
-    expect(notices.map((notice) => notice.kind)).toContain('line_too_long')
+    subject.write(`${entry(1)}${'x'.repeat(tooLong.bytes)}\n${entry(2)}`)
+    expect((await read((text) => text.endsWith(seen(2)))).text).toBe(seen(1) + seen(2))
+    expect(notices.map((notice) => notice.kind)).toContain(tooLong.notice)
   })
 
   it('ends without error after an abort, waiting or not', async () => {
