@@ -42,7 +42,7 @@ interface Run {
 }
 
 /** What a watch works with. */
-export interface TimeWatchOptions {
+interface TimeWatchOptions {
   /** The zone in which times without one are read: an IANA name or `local`. */
   readonly timezone: string
   readonly clock: Clock

@@ -1,96 +1,19 @@
-import { spawn } from 'node:child_process'
-import { chownSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { NetworkSet } from '../admission/network-set.ts'
-import type { AdmissionPolicy } from '../admission/policy.ts'
-import type { TableChange } from '../core/authorization.ts'
-import { type ClientAddress, parseClientAddress, parseNetwork } from '../core/client-address.ts'
-import type { Login } from '../core/login.ts'
-import { ManualClock } from '../lib/clock.ts'
-import { AuthorizationTable } from './authorization-table.ts'
-
-const HOOKS = fileURLToPath(new URL('../../test/support/typescript-hooks.mjs', import.meta.url))
-const WRITER = fileURLToPath(new URL('../../test/support/table-writer.ts', import.meta.url))
-const START = Date.UTC(2026, 2, 1, 12)
-const MINUTE = 60_000
-const WINDOW = 30 * MINUTE
-const nets = (...texts: string[]) =>
-  NetworkSet.of(
-    texts.map((text) => parseNetwork(text) as NonNullable<ReturnType<typeof parseNetwork>>),
-    'test',
-  )
-const basePolicy: AdmissionPolicy = {
-  windowMs: WINDOW,
-  addressesPerUser: 3,
-  usersPerAddress: 2,
-  maxAddresses: 1000,
-  ipv6Prefix: 128,
-  never: nets('127.0.0.0/8'),
-  always: nets('203.0.113.0/24', '198.51.100.200'),
-  staticVeto: (address) => (address.startsWith('192.0.66.') ? 'Connect:192.0.66 REJECT' : undefined),
-}
-const ip = (text: string) => parseClientAddress(text) as ClientAddress
-const login = (user: string, address: string, atMs: number): Login => ({
-  user,
-  address: ip(address),
-  service: 'pop3',
-  server: 'test',
-  atMs,
-})
-const kinds = (changes: readonly TableChange[]) => changes.map(({ kind, address }) => `${kind} ${address}`).sort()
-
-let directory: string
-let clock: ManualClock
-let table: AuthorizationTable
-const opened: AuthorizationTable[] = []
-
-async function openTable(policy: AdmissionPolicy = basePolicy): Promise<AuthorizationTable> {
-  const one = await AuthorizationTable.open({ directory, clock, policy })
-  opened.push(one)
-  return one
-}
-
-async function reopen(policy: AdmissionPolicy = basePolicy): Promise<void> {
-  await table[Symbol.asyncDispose]()
-  table = await openTable(policy)
-}
-
-async function sweepAll(): Promise<TableChange[]> {
-  const changes: TableChange[] = []
-  while ((table.nextExpiryMs() ?? Infinity) <= clock.now()) changes.push(...(await table.sweep()))
-  return changes
-}
-
-beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'popauthd-table-'))
-  clock = new ManualClock(START)
-  table = await openTable()
-})
-
-afterEach(async () => {
-  for (const one of opened.splice(0)) await one[Symbol.asyncDispose]().catch(() => {})
-  rmSync(directory, { recursive: true, force: true })
-})
-
-describe.runIf(process.geteuid?.() === 0)('a new table that root makes in the directory of another user', () => {
-  it('belongs to that user with all its files, and opens again', async () => {
-    await table[Symbol.asyncDispose]()
-    rmSync(directory, { recursive: true })
-    directory = mkdtempSync(join(tmpdir(), 'popauthd-table-'))
-    chownSync(directory, 65_534, 65_534)
-    table = await openTable()
-    await table.commit({ logins: [login('bob', '192.0.2.1', START)] })
-    await table.applyDecision({ kind: 'allow', atMs: START, address: ip('192.0.2.2') })
-    const names = readdirSync(directory).sort()
-    expect(names).toEqual(['decisions.json', 'popauthd.lock', 'table.mdb', 'table.mdb-lock'])
-    expect(names.map((name) => statSync(join(directory, name)).uid)).toEqual(names.map(() => 65_534))
-    await reopen()
-    expect(table.lookup(ip('192.0.2.1')).authorized).toBe(true)
-  })
-})
+/** Logins, limits and policies of the table. */
+import { describe, expect, it } from 'vitest'
+import {
+  basePolicy,
+  clock,
+  ip,
+  kinds,
+  login,
+  MINUTE,
+  nets,
+  reopen,
+  START,
+  sweepAll,
+  table,
+  WINDOW,
+} from '../../test/support/table-of-test.ts'
 
 it('lets a login count for lookups while it is still being written', async () => {
   let isWritten = false
@@ -258,86 +181,6 @@ describe('the limits', () => {
   })
 })
 
-describe('decisions', () => {
-  it('revoke voids what was seen, for good, and the next login opens again', async () => {
-    const old = login('bob', '192.0.2.1', START + MINUTE)
-    await table.commit({ logins: [old] })
-    const { changes, stillOpen } = await table.applyDecision({ kind: 'revoke', atMs: START, address: ip('192.0.2.1') })
-    expect(kinds(changes)).toEqual(['ended 192.0.2.1'])
-    expect(stillOpen).toEqual([])
-    expect(table.lookup(ip('192.0.2.1')).reason).toBe('revoked')
-    await reopen()
-    await table.commit({ logins: [old, login('eve', '192.0.2.1', START)] })
-    expect(table.lookup(ip('192.0.2.1')).reason).toBe('revoked')
-    const next = await table.commit({ logins: [login('bob', '192.0.2.1', START + MINUTE + 1)] })
-    expect(kinds(next.changes)).toEqual(['granted 192.0.2.1'])
-  })
-
-  it('revoke of a user names who holds the addresses open', async () => {
-    await table.commit({
-      logins: [
-        login('bob', '192.0.2.1', START),
-        login('ann', '192.0.2.1', START - 1),
-        login('bob', '192.0.2.2', START),
-      ],
-    })
-    const { changes, stillOpen } = await table.applyDecision({ kind: 'revoke', atMs: START, user: 'bob' })
-    expect(kinds(changes)).toEqual(['ended 192.0.2.2', 'extended 192.0.2.1'])
-    expect(stillOpen.map(({ address, users }) => [address, users.map(({ user }) => user)])).toEqual([
-      ['192.0.2.1', ['ann']],
-    ])
-  })
-
-  it('block beats allow and login, ends by itself, and is taken back by allow', async () => {
-    await table.commit({ logins: [login('bob', '192.0.2.1', START)] })
-    const blocked = await table.applyDecision({
-      kind: 'block',
-      atMs: START,
-      untilMs: START + MINUTE,
-      address: ip('192.0.2.1'),
-    })
-    expect(kinds(blocked.changes)).toEqual(['ended 192.0.2.1'])
-    expect(table.lookup(ip('192.0.2.1')).reason).toBe('blocked')
-    expect(table.nextExpiryMs()).toBe(START + MINUTE)
-    clock.advance(MINUTE)
-    expect(kinds(await sweepAll())).toEqual(['granted 192.0.2.1'])
-    await table.applyDecision({ kind: 'block', atMs: clock.now(), user: 'bob' })
-    expect(table.lookup(ip('192.0.2.1')).reason).toBe('blocked')
-    const allowed = await table.applyDecision({ kind: 'allow', atMs: clock.now(), user: 'bob' })
-    expect(allowed.replaced).toMatchObject([{ kind: 'block', user: 'bob' }])
-    expect(kinds(allowed.changes)).toEqual(['granted 192.0.2.1'])
-    expect(table.decisions()).toEqual([])
-  })
-
-  it('allow opens an address that never logged in, until its end', async () => {
-    const decision = { kind: 'allow', atMs: START, untilMs: START + MINUTE, address: ip('192.0.2.9') } as const
-    expect(kinds((await table.applyDecision(decision)).changes)).toEqual(['granted 192.0.2.9'])
-    expect([...table.authorizations()].map(({ address, reason }) => [address, reason])).toEqual([
-      ['192.0.2.9', 'allowed'],
-      ['198.51.100.200', 'always'],
-    ])
-    await reopen()
-    clock.advance(MINUTE)
-    expect(table.lookup(ip('192.0.2.9')).authorized).toBe(false)
-    expect(kinds(await sweepAll())).toEqual(['ended 192.0.2.9'])
-    expect(await table.sweep()).toEqual([])
-    expect(table.stats().addresses).toBe(0)
-  })
-
-  it('flush closes everything that logins opened, also for a log that is read again', async () => {
-    const logins = [login('bob', '192.0.2.1', START + MINUTE), login('ann', '192.0.2.2', START)]
-    await table.commit({ logins })
-    await table.applyDecision({ kind: 'allow', atMs: START, address: ip('192.0.2.2') })
-    const { changes, stillOpen } = await table.flush()
-    expect(kinds(changes)).toEqual(['ended 192.0.2.1'])
-    expect(stillOpen.map(({ address }) => address)).toEqual(['192.0.2.2', '198.51.100.200'])
-    await reopen()
-    await table.commit({ logins })
-    expect(table.lookup(ip('192.0.2.1')).reason).toBe('revoked')
-    expect(table.lookup(ip('192.0.2.2')).reason).toBe('allowed')
-  })
-})
-
 describe('a new policy', () => {
   it('applies at once and tells what it changed', async () => {
     await table.commit({ logins: [login('bob', '192.0.2.1', START - 20 * MINUTE), login('ann', '192.0.2.2', START)] })
@@ -398,54 +241,4 @@ describe('ipv6_prefix', () => {
     expect(table.stats()).toMatchObject({ addresses: 0, logins: 0 })
     expect(table.nextExpiryMs()).toBeUndefined()
   })
-})
-
-describe('a second process', () => {
-  it('is told who has the table, and may read it', async () => {
-    await table.commit({ logins: [login('bob', '192.0.2.1', START)] })
-    await expect(openTable()).rejects.toThrow(`another popauthd (PID ${process.pid}) uses ${directory}`)
-    await table[Symbol.asyncDispose]()
-    const reader = await AuthorizationTable.open({ directory, clock, policy: basePolicy, readOnly: true })
-    opened.push(reader)
-    expect(reader.lookup(ip('192.0.2.1')).authorized).toBe(true)
-    await expect(reader.commit({ logins: [login('bob', '192.0.2.2', START)] })).rejects.toThrow()
-  })
-
-  it('killed in mid-commit leaves positions and logins of the same commit', async () => {
-    await table[Symbol.asyncDispose]()
-    let before = 0
-    for (const _ of [1, 2, 3]) {
-      const child = spawn(process.execPath, ['--import', HOOKS, WRITER, directory], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      child.stdout.once('data', () => child.kill('SIGKILL'))
-      await new Promise((resolve) => child.once('close', resolve))
-      table = await openTable()
-      const done = table.position('s') as number
-      expect(done).toBeGreaterThan(before)
-      before = done
-      expect(table.stats().addresses).toBe(done)
-      await table[Symbol.asyncDispose]()
-    }
-  }, 30_000)
-
-  it('that may write no further loses nothing, opens nothing, and says why', async () => {
-    await table[Symbol.asyncDispose]()
-    rmSync(directory, { recursive: true })
-    // The shell's limit on the size of files stands for a full disk.
-    const command = 'ulimit -f 2100; exec "$0" --import "$1" "$2" "$3"'
-    const child = spawn('sh', ['-c', command, process.execPath, HOOKS, WRITER, directory], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let text = ''
-    child.stdout.on('data', (chunk) => (text += chunk))
-    await new Promise((resolve) => child.once('close', resolve))
-    expect(child.exitCode).toBe(0)
-    const said = JSON.parse(text.split('\n').find((line) => line.startsWith('{')) as string)
-    expect(said).toMatchObject({ name: 'TableError', again: true, isOpen: false, position: said.n - 1 })
-    expect(said.message).toContain(`cannot write the table ${join(directory, 'table.mdb')}: `)
-    table = await openTable()
-    expect(table.position('s')).toBe(said.n - 1)
-    expect(table.stats().addresses).toBe(said.n - 1)
-  }, 30_000)
 })
