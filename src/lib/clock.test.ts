@@ -19,3 +19,18 @@ it('runs timers in order of their time, each at its own time', () => {
   clock.advance(10)
   expect(seen.at(-1)).toEqual(['late', 1050])
 })
+
+it('that is stepped shows another time, and neither hurries timers nor holds them up', () => {
+  const clock = new ManualClock(1000)
+  const seen: number[] = []
+  clock.setTimer(50, () => seen.push(clock.elapsedMs()))
+  const startMs = clock.elapsedMs()
+  clock.step(7000)
+  clock.step(-10_000)
+  expect(clock.now()).toBe(-2000)
+  expect(clock.elapsedMs()).toBe(startMs)
+  clock.advance(49)
+  expect(seen).toEqual([])
+  clock.advance(1)
+  expect(seen).toEqual([startMs + 50])
+})

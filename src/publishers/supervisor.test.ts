@@ -74,6 +74,24 @@ async function inStep(options: Parameters<typeof make>[0] = {}) {
   return made
 }
 
+it('publishes soon, whatever the clock was set to while it published', async () => {
+  const { supervisor, publisher, clock } = await inStep()
+  for (const stepMs of [3_600_000, -7_200_000]) {
+    let release = () => {}
+    publisher.hold = new Promise((resolve) => (release = resolve))
+    supervisor.changed(change('granted', '192.0.2.1'))
+    clock.advance(200)
+    clock.step(stepMs)
+    release()
+    await turn()
+    supervisor.changed(change('ended', '192.0.2.1'))
+    clock.step(stepMs)
+    clock.advance(200)
+    await turn()
+    expect(publisher.calls.splice(0)).toEqual(['granted 192.0.2.1 alice', 'ended 192.0.2.1 alice'])
+  }
+})
+
 describe('the supervisor', () => {
   it('begins with the whole table', async () => {
     const { supervisor, publisher } = make()

@@ -68,6 +68,24 @@ describe('rename and create', () => {
     expect(Object.keys(driver.position ?? {})).not.toContain('old_ino')
   })
 
+  it('gives the old file up when it was quiet for as long, whatever the clock was set to meanwhile', async () => {
+    writeFileSync(path, 'one\n')
+    const driver = follow(undefined, { lingerMs: 5000 })
+    await driver.read()
+    renameSync(path, `${path}.1`)
+    writeFileSync(path, 'two\n')
+    await driver.read()
+    clock.step(2 * 3_600_000)
+    appendFileSync(`${path}.1`, 'late\n')
+    expect(await driver.lines()).toEqual(['late'])
+    clock.step(-4 * 3_600_000)
+    clock.advance(6000)
+    await driver.read()
+    appendFileSync(path, 'three\n')
+    await driver.read()
+    expect(Object.keys(driver.position ?? {})).not.toContain('old_ino')
+  })
+
   it('reads what was rotated twice between two looks', async () => {
     writeFileSync(path, 'one\n')
     const driver = follow()
