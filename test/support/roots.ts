@@ -11,6 +11,8 @@ interface RootRecipe {
 
 const RECIPES = {
   sendmail: { suite: 'bookworm', packages: ['sendmail-bin', 'sendmail-base', 'sendmail-cf', 'm4'] },
+  postfix: { suite: 'bookworm', packages: ['postfix', 'postfix-lmdb', 'postfix-cdb'] },
+  exim: { suite: 'bookworm', packages: ['exim4-daemon-heavy'] },
   dovecot: { suite: 'bookworm', packages: ['dovecot-core', 'dovecot-pop3d', 'dovecot-imapd', 'rsyslog'] },
   dovecot24: { suite: 'trixie', packages: ['dovecot-core', 'dovecot-pop3d', 'dovecot-imapd'] },
   popa3d: { suite: 'bookworm', packages: ['popa3d'] },

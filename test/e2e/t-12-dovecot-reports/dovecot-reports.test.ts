@@ -8,10 +8,11 @@ import { type Lab, openLab } from '../../support/lab.ts'
 import { labAvailability } from '../../support/lab-availability.ts'
 import { curlLogin } from '../../support/mail-clients.ts'
 import { inHost, type LabHost, SERVER_ADDRESS } from '../../support/netns.ts'
+import { blocksOf } from '../../support/page-blocks.ts'
 import { Popauthd } from '../../support/popauthd.ts'
 import { waitFor } from '../../support/wait-for.ts'
-import { settings } from './guide.ts'
 
+const settings = blocksOf('dovecot-reports.md')
 const unavailable = labAvailability()
 const SECRET = '4a0c7c1f5d0b4f7e9a3c5b7d9e1f2a4b'
 const DOCS_SOCKET = '/run/popauthd/dovecot.sock'

@@ -1,0 +1,75 @@
+// The real Postfix as the laboratory's mail host, smtpd in its chroot as Debian ships it or not.
+import { chmod, mkdir } from 'node:fs/promises'
+import { type ChrootProcess, startInRoot } from './chroot-process.ts'
+import type { Lab } from './lab.ts'
+import { SERVER_ADDRESS, SERVER_ADDRESS6 } from './netns.ts'
+import { MAIL_HOST, type OverlayRoot } from './overlay-root.ts'
+import { waitForPort } from './port.ts'
+
+/** What differs from one test to the next. */
+export interface PostfixOptions {
+  /** Lines for the end of main.cf. */
+  readonly mainCf: string
+  /** False: smtpd runs outside of the chroot, as upstream ships it. */
+  readonly chroot?: boolean
+}
+
+/** The running Postfix. Port 25 on the server's addresses; local mail goes to /var/mail, mail for elsewhere is held. */
+export interface PostfixServer extends ChrootProcess {
+  readonly root: OverlayRoot
+  /** `popauthd/` in the queue directory, on the host: a relative socket path of Postfix ends there. */
+  readonly socketDirectory: string
+  /** Takes the configuration that was written meanwhile. */
+  reload(mainCf: string): Promise<void>
+}
+
+const QUEUE = '/var/spool/postfix'
+
+/** Starts Postfix and waits until it answers on IPv4 and IPv6. */
+export async function startPostfix(lab: Lab, options: PostfixOptions): Promise<PostfixServer> {
+  const { chroot = true } = options
+  const root = await lab.root('postfix', chroot ? 'chroot' : 'plain')
+  const socketDirectory = `${root.path}${QUEUE}/popauthd`
+  await mkdir(socketDirectory, { recursive: true, mode: 0o755 })
+  await chmod(socketDirectory, 0o755)
+  await configure(root, options.mainCf)
+  const services = await root.exec(['postconf', '-M', 'smtp/inet'])
+  const [, ...fields] = services.trim().split(/\s+/)
+  fields[3] = chroot ? 'y' : 'n'
+  await root.exec(['postconf', '-M', `smtp/inet=smtp ${fields.join(' ')}`])
+  for (const user of ['alice', 'bob']) await root.exec(['useradd', '--create-home', user])
+  await root.exec(['newaliases'])
+  const process = startInRoot(root.path, lab.server, ['postfix', 'start-fg'])
+  lab.adopt(process)
+  await waitForPort(lab.server, SERVER_ADDRESS, 25, process)
+  await waitForPort(lab.server, SERVER_ADDRESS6, 25, process)
+  const reload = async (mainCf: string) => {
+    await configure(root, mainCf)
+    await process.signal('SIGHUP')
+  }
+  return { ...process, root, socketDirectory, reload }
+}
+
+// No name server answers here: names are not looked up, and mail for elsewhere waits.
+function configure(root: OverlayRoot, mainCf: string): Promise<void> {
+  return root.write(
+    '/etc/postfix/main.cf',
+    `compatibility_level = 3.6
+myhostname = ${MAIL_HOST}
+mydestination = ${MAIL_HOST}, localhost
+mynetworks = 127.0.0.0/8 [::1]/128
+inet_interfaces = ${SERVER_ADDRESS}, ${SERVER_ADDRESS6}
+inet_protocols = all
+smtpd_peername_lookup = no
+disable_dns_lookups = yes
+defer_transports = smtp
+alias_maps = lmdb:/etc/aliases
+alias_database = lmdb:/etc/aliases
+maillog_file = /var/log/postfix.log
+smtpd_delay_reject = yes
+smtpd_error_sleep_time = 0
+smtpd_recipient_restrictions =
+${mainCf}
+`,
+  )
+}
