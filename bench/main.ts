@@ -18,7 +18,7 @@ const BENCHES: Readonly<Record<string, (directory: string, scale: number) => Pro
   'catch-up': catchUp,
 }
 
-/** `--scale 0.02`: logs of a fiftieth of their size (scan, parsers), to see that all works; such figures say little. */
+/** `--scale 0.02`: logs of a fiftieth of their size, to see that all works; such figures say little. */
 const SCALE = '--scale'
 
 /** A machine that does this much else for each of its cores gives figures that say little. */
