@@ -1,15 +1,20 @@
 /** What piles up while the daemon is away: a large log, and floods of logins. How fast it is read, and how lookups are answered meanwhile. */
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, closeSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { open } from 'lmdb'
 import type { StatusAnswer } from '../src/admin/api-types.ts'
 import { ControlClient } from '../src/admin/control-client.ts'
+import { addressToBytes } from '../src/core/client-address.ts'
 import { type BenchDaemon, type BenchHost, prepareHost, SocketmapClient } from './daemon.ts'
 import { addressOf, WINDOW_SECONDS } from './filled-table.ts'
 import { count, expectCount, goal, median, megabytes, percentile, ratio, report, timeProgram } from './measure.ts'
 import { writeMixedLog } from './mixed-log.ts'
 
-const ENTRIES = Number(process.env.E ?? 1_000_000)
+const ENTRIES = 1_000_000
+/** About what the table keeps of an address. */
+const RECORD_BYTES = 70
 const BACKLOG_BYTES = 10_000_000_000
 const FLOOD = 1_000_000
 /** Half of the flood's new addresses find room. */
@@ -37,7 +42,7 @@ export async function catchUp(directory: string, scale: number): Promise<void> {
   const host = await prepareHost(directory, ENTRIES, { admission: { max_addresses: MAX_ADDRESSES } })
   await restarts(host)
   await backlog(host, BACKLOG_BYTES * scale)
-  await floods(host, Math.round(FLOOD * scale))
+  await floods(directory, host, Math.round(FLOOD * scale))
 }
 
 async function restarts(host: BenchHost): Promise<void> {
@@ -94,8 +99,9 @@ async function backlog(host: BenchHost, bytes: number): Promise<void> {
   )
 }
 
-async function floods(host: BenchHost, logins: number): Promise<void> {
-  const rows: string[][] = []
+async function floods(directory: string, host: BenchHost, logins: number): Promise<void> {
+  const alone = await putsAlone(directory, logins)
+  const rows: string[][] = [['LMDB alone: one record put for each', count(alone), '-', '-', '-', '-', '-']]
   const notes: string[] = []
   for (const [name, first] of [
     ['of clients that the table knows', 0],
@@ -129,6 +135,28 @@ async function floods(host: BenchHost, logins: number): Promise<void> {
     rows,
     notes,
   )
+}
+
+/** Records of a million, put a thousand at a time, each such transaction synced: what the store itself can do. A second. */
+async function putsAlone(directory: string, puts: number): Promise<number> {
+  const root = open({
+    path: join(directory, 'alone.mdb'),
+    noSubdir: true,
+    overlappingSync: false,
+    eventTurnBatching: false,
+  })
+  const db = root.openDB({ name: 'records', keyEncoding: 'binary', encoding: 'binary' })
+  const record = Buffer.alloc(RECORD_BYTES, 1)
+  const put = (first: number, size: number) =>
+    root.batch(() => {
+      for (let n = first; n < first + size; n++) void db.put(addressToBytes(addressOf(n % ENTRIES)), record)
+    })
+  for (let n = 0; n < ENTRIES; n += 50_000) await put(n, 50_000)
+  const started = performance.now()
+  for (let n = 0; n < puts; n += 1_000) await put(n, 1_000)
+  const seconds = (performance.now() - started) / 1000
+  await root.close()
+  return Math.round(puts / seconds)
 }
 
 function notesOf({ lookupMs, mostAnonymousKb }: CatchUp): string[] {

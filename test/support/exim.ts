@@ -25,6 +25,7 @@ export async function startExim(lab: Lab, relayAcl: string): Promise<EximServer>
 function configuration(relayAcl: string): string {
   return `primary_hostname = ${MAIL_HOST}
 domainlist local_domains = ${MAIL_HOST}
+domainlist relay_to_domains =
 hostlist relay_from_hosts = <; 127.0.0.1 ; ::1
 local_interfaces = <; ${SERVER_ADDRESS} ; ${SERVER_ADDRESS6}
 acl_smtp_rcpt = acl_check_rcpt

@@ -58,7 +58,7 @@ function configure(root: OverlayRoot, mainCf: string): Promise<void> {
 myhostname = ${MAIL_HOST}
 mydestination = ${MAIL_HOST}, localhost
 mynetworks = 127.0.0.0/8 [::1]/128
-inet_interfaces = ${SERVER_ADDRESS}, ${SERVER_ADDRESS6}
+inet_interfaces = all
 inet_protocols = all
 smtpd_peername_lookup = no
 disable_dns_lookups = yes
