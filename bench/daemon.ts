@@ -20,6 +20,8 @@ const MOST_KEPT = 100_000
 export interface BenchHost {
   /** The log that it follows; empty at first. */
   readonly logPath: string
+  /** A second log that it follows. */
+  readonly livePath: string
   readonly controlPath: string
   readonly socketPath: string
   /** Starts the daemon. It resolves at once: {@link BenchDaemon.ready} tells when all of the log is read. */
@@ -29,6 +31,7 @@ export interface BenchHost {
 /** A daemon under measurement. */
 export interface BenchDaemon extends AsyncDisposable {
   readonly logPath: string
+  readonly livePath: string
   readonly controlPath: string
   readonly socketPath: string
   /** Resolves when it answers lookups and has read its log to the end. @throws {Error} with what it said, where it ends or takes longer than `timeoutMs` */
@@ -45,23 +48,27 @@ export async function prepareHost(
   entries: number,
   options: Readonly<Record<string, unknown>> = {},
 ): Promise<BenchHost> {
-  const [state, logPath] = [join(directory, 'state'), join(directory, 'mail.log')]
+  const [state, logPath, livePath] = [
+    join(directory, 'state'),
+    join(directory, 'mail.log'),
+    join(directory, 'live.log'),
+  ]
   const [socketPath, controlPath] = [join(directory, 'sendmail.sock'), join(directory, 'control.sock')]
   await (await filledTable(state, entries, systemClock))[Symbol.asyncDispose]()
-  writeFileSync(logPath, '')
+  for (const path of [logPath, livePath]) writeFileSync(path, '')
   const config = join(directory, 'popauthd.yaml')
   writeFileSync(
     config,
     JSON.stringify({
       state_directory: state,
       window_seconds: WINDOW_SECONDS,
-      sources: [{ file: logPath, timezone: 'UTC' }],
+      sources: [logPath, livePath].map((file) => ({ file, timezone: 'UTC' })),
       socketmap: { socket: socketPath },
       control: { socket: controlPath },
       ...options,
     }),
   )
-  const places = { logPath, controlPath, socketPath }
+  const places = { logPath, livePath, controlPath, socketPath }
   return { ...places, spawn: () => spawnDaemon(config, places) }
 }
 

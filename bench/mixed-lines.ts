@@ -124,12 +124,12 @@ export const LOGINS: readonly (readonly [weight: number, server: ServerId, lines
 /** Everything else that is in the log, with how often each comes. */
 export const NOISE: readonly (readonly [weight: number, line: NoiseText])[] = [
   [
-    150,
+    200,
     (d, pid) =>
       `sm-mta[${pid}]: ${queueId(d)}: from=<${mailbox(d)}>, size=${d.below(90_000)}, class=0, nrcpts=1, msgid=<${d.letters(QUEUE, 22)}@${d.pick(DOMAINS)}>, proto=ESMTPS, daemon=MTA-v4, relay=${reverse(d)} [${stranger(d)}]`,
   ],
   [
-    190,
+    230,
     (d, pid) =>
       `sm-mta[${pid}]: ${queueId(d)}: to=<${mailbox(d)}>, delay=00:00:0${d.below(9)}, xdelay=00:00:01, mailer=esmtp, pri=${30_000 + d.below(90_000)}, relay=mx.${d.pick(DOMAINS)}. [${stranger(d)}], dsn=2.0.0, stat=Sent (ok: queued as ${d.letters(QUEUE, 11)})`,
   ],
@@ -164,7 +164,7 @@ export const NOISE: readonly (readonly [weight: number, line: NoiseText])[] = [
       `dovecot: imap-login: Aborted login (no auth attempts in 0 secs): user=<>, rip=${stranger(d)}, lip=192.0.2.25, TLS: SSL_read() syscall failed: Connection reset by peer, session=<${session(d)}>`,
   ],
   [
-    80,
+    15,
     (d, pid) =>
       `dovecot: imap(${client(d).user})<${pid}><${session(d)}>: Disconnected: Logged out in=${d.below(9000)} out=${d.below(90_000)} deleted=0 expunged=0 trashed=0 hdr_count=0 hdr_bytes=0 body_count=0 body_bytes=0`,
   ],
@@ -188,7 +188,7 @@ export const NOISE: readonly (readonly [weight: number, line: NoiseText])[] = [
     (d, pid) =>
       `cyrus/${d.pick(['imap', 'pop3'])}[${pid}]: badlogin: ${reverse(d)} [${stranger(d)}] plaintext ${d.pick(WRONG_NAMES)} SASL(-13): user not found: checkpass failed`,
   ],
-  [30, (d, pid) => `ipop3d[${pid}]: Logout user=${d.pick(NAMES)} host=${reverse(d)} [${client(d).ip}] nmsgs=3 ndele=1`],
+  [5, (d, pid) => `ipop3d[${pid}]: Logout user=${d.pick(NAMES)} host=${reverse(d)} [${client(d).ip}] nmsgs=3 ndele=1`],
   [
     40,
     (d, pid) =>

@@ -3,7 +3,7 @@
 import { ControlServer } from './admin/control-server.ts'
 import { DaemonTarget, type DaemonView } from './admin/daemon-target.ts'
 import { defaultNeverNetworks, sameNetworks } from './admission/never.ts'
-import { type AdmissionPolicy, policyOf } from './admission/policy.ts'
+import { type AdmissionPolicy, policyOf, tableAddress } from './admission/policy.ts'
 import type { Config, SourceConfig } from './config/config.ts'
 import { changedOptions, type LoadedConfig } from './config/load.ts'
 import { sourceName } from './config/source-names.ts'
@@ -26,6 +26,7 @@ import { LoginScanner } from './parsers/scanner.ts'
 import { heedSenders } from './parsers/sender.ts'
 import { SendmailAccessPublisher } from './publishers/sendmail-access/sendmail-access-publisher.ts'
 import { Supervisor } from './publishers/supervisor.ts'
+import { AskedLog } from './responders/asked-log.ts'
 import { responderFor } from './responders/for-config.ts'
 import type { RelayDecision } from './responders/policy/protocol.ts'
 import type { Responder } from './responders/responder.ts'
@@ -73,6 +74,7 @@ class Daemon implements AsyncDisposable {
   #publisher: SendmailAccessPublisher | undefined
   #supervisor: Supervisor | undefined
   readonly #responders: Responder[] = []
+  readonly #asked = new AskedLog()
   readonly #intakes: Intake[] = []
   #reading: Promise<void> = Promise.resolve()
   #isReady = false
@@ -188,7 +190,11 @@ class Daemon implements AsyncDisposable {
   async #startResponders(): Promise<void> {
     const { socketmap, lookups } = this.#config
     const clock = this.#clock
-    const lookup = (address: ClientAddress) => this.#table.lookup(address)
+    const lookup = (address: ClientAddress) => {
+      const verdict = this.#table.lookup(address)
+      if (verdict.authorized) this.#asked.note(tableAddress(address, this.#config.admission.ipv6Prefix), clock.now())
+      return verdict
+    }
     const onRelay = (decision: RelayDecision) => this.#events.relayed(decision)
     const responders = lookups.map((config) => responderFor(config, { lookup, clock, onRelay }))
     if (socketmap.enabled) {
@@ -338,6 +344,7 @@ class Daemon implements AsyncDisposable {
       responders: this.#responders,
       supervisors: this.#supervisor === undefined ? [] : [{ name: 'sendmail_access', supervisor: this.#supervisor }],
       onChanges: (changes) => this.#dispatch(changes),
+      asked: (address) => this.#asked.of(address),
     }
   }
 

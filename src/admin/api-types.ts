@@ -170,6 +170,14 @@ export interface ListEntry {
   readonly until: string | null
   readonly secondsLeft: number | null
   readonly reason: 'login' | 'always' | 'allowed'
+  /** Absent where no MTA asked since the daemon started, or none runs. */
+  readonly asked?: AskedFact
+}
+
+/** How often MTAs found that an address may relay, since the daemon started. Map files are read without a question. */
+export interface AskedFact {
+  readonly times: number
+  readonly last: string
 }
 
 /** Last line of the list: without it the list is not whole. An {@link ApiError} in its place says why. */
@@ -219,6 +227,8 @@ export interface WhyAnswer extends CheckAnswer {
   readonly users: readonly UserFact[]
   /** Decisions on the address, and on users who logged in from it. */
   readonly decisions: readonly DecisionFact[]
+  /** Absent where no MTA asked since the daemon started, or none runs. */
+  readonly asked?: AskedFact
   /** Configured networks and static map entries that hold the address. */
   readonly rules: readonly { readonly kind: 'never' | 'always' | 'static'; readonly text: string }[]
 }

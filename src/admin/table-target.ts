@@ -6,6 +6,7 @@ import type { ClientAddress } from '../core/client-address.ts'
 import type { Decision } from '../core/decision.ts'
 import type { Login } from '../core/login.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { Asked } from '../responders/asked-log.ts'
 import type { AuthorizationTable } from '../table/authorization-table.ts'
 import type { LoginOutcome } from '../table/results.ts'
 import type * as Api from './api-types.ts'
@@ -20,6 +21,8 @@ export interface TableTargetParts {
   readonly clock: Clock
   /** Told of what a decision, a flush or an import changed, once it is stored: for the log, the maps and the watchers. */
   readonly onChanges: (changes: readonly TableChange[]) => void
+  /** What MTAs asked for; absent where nobody answers them. */
+  readonly asked?: (address: ClientAddress) => Asked | undefined
 }
 
 /** Everything but `status` and `prune`, which differ. */
@@ -34,7 +37,7 @@ export class TableTarget implements Omit<ControlTarget, 'status' | 'prune'> {
     const { table, clock } = this.#parts
     let count = 0
     for (const authorization of table.authorizations()) {
-      yield listEntry(authorization, clock.now())
+      yield { ...listEntry(authorization, clock.now()), ...this.#asked(authorization.address) }
       if (++count % PIECE === 0) await nextTurn()
     }
   }
@@ -59,6 +62,7 @@ export class TableTarget implements Omit<ControlTarget, 'status' | 'prune'> {
       'user' in decision ? names.has(decision.user) : key(decision.address) === key(address)
     return {
       ...checkAnswer(address, table.lookup(address), clock.now()),
+      ...this.#asked(key(address)),
       windowSeconds: table.policy.windowMs / 1000,
       users: logins.map((login) => ({
         user: login.user,
@@ -72,6 +76,11 @@ export class TableTarget implements Omit<ControlTarget, 'status' | 'prune'> {
       decisions: table.decisions().filter(isOfInterest).map(decisionFact),
       rules: rulesOf(table, address),
     }
+  }
+
+  #asked(address: ClientAddress): { readonly asked?: Api.AskedFact } {
+    const asked = this.#parts.asked?.(address)
+    return asked === undefined ? {} : { asked: { times: asked.times, last: iso(asked.lastMs) } }
   }
 
   async decide(request: Api.DecisionRequest): Promise<Api.DecisionAnswer> {

@@ -10,7 +10,8 @@ import { withTarget } from './target.ts'
 import { byEnd } from './words.ts'
 
 const EXAMPLES = `
-The list is ordered by end, soonest first.
+The list is ordered by end, soonest first. LAST ASKED tells when an MTA last found, by a live lookup, that the address may relay (since the
+daemon started; map files are read without a question).
 
 Examples:
   popauthd list
@@ -24,6 +25,7 @@ const COLUMNS = [
   { title: 'UNTIL' },
   { title: 'LEFT', align: 'right' },
   { title: 'REASON' },
+  { title: 'LAST ASKED' },
 ] as const
 
 /** Entries that are written at a time. */
@@ -75,5 +77,6 @@ function row(entry: ListEntry, nowMs: number): readonly string[] {
     entry.until === null ? 'without end' : localTime(entry.until, nowMs),
     entry.secondsLeft === null ? '-' : formatDuration(entry.secondsLeft),
     entry.reason,
+    entry.asked === undefined ? '-' : localTime(entry.asked.last, nowMs),
   ]
 }

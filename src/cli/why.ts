@@ -60,8 +60,14 @@ function whyText(answer: WhyAnswer, nowMs: number, colors: Colors): string {
       'none',
       colors,
     ),
-    `\n${window}\n`,
+    `\n${window} ${askedWords(answer, nowMs)}\n`,
   ].join('')
+}
+
+function askedWords({ asked }: WhyAnswer, nowMs: number): string {
+  if (asked === undefined) return 'No MTA has found by a live lookup that this one may relay since the daemon started.'
+  const times = asked.times === 1 ? 'once' : `${asked.times} times`
+  return `MTAs found ${times} by a live lookup that this one may relay, last ${localTime(asked.last, nowMs)}.`
 }
 
 function section(title: string, lines: readonly string[], none: string, colors: Colors): string {

@@ -7,7 +7,7 @@ import type { SourcePosition } from '../sources/source.ts'
 import type { CommitInput, CommitResult } from '../table/results.ts'
 
 /** Logins of one transaction: some milliseconds of work. More than that go into several, the position into the last. */
-export const COMMIT_LOGINS = 1_000
+export const COMMIT_LOGINS = 300
 /** Where so many wait, reading waits for the disk. */
 export const MOST_WAITING = 5_000
 /** Pause before a failed commit is tried again. */

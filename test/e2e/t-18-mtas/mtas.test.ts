@@ -144,6 +144,9 @@ describe.skipIf(unavailable).each(attachments)(
       await using session = await sessionFrom('198.51.100.7')
       expect(await codeOf(session)).toBe(250)
       expect((await session.send()).code).toBe(250)
+      const { asked } = await popauthd.ask<{ asked?: { times: number; last: string } }>('why', '198.51.100.7')
+      expect(asked?.times).toBeGreaterThanOrEqual(2)
+      expect(Date.now() - Date.parse(asked?.last ?? '')).toBeLessThan(60_000)
     })
 
     it('permits an IPv6 host after its IMAP login, and its neighbors not', async () => {
