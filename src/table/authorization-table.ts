@@ -52,8 +52,8 @@ export class AuthorizationTable implements AsyncDisposable {
   readonly #rejudging: Rejudging
   #context: JudgeContext
   #latestMs: number
-  /** The logins of the commit that is being written. */
-  #committing: Draft | undefined
+  /** The logins of the commits that are on their way to the disk, oldest first. */
+  #committing: Draft[] = []
 
   private constructor(
     options: TableOptions,
@@ -172,24 +172,38 @@ export class AuthorizationTable implements AsyncDisposable {
 
   /** Puts logins and the position behind them into the table, in one transaction. @throws {TableError} */
   commit(input: CommitInput): Promise<CommitResult> {
-    return this.#queue.run(async () => {
-      const nowMs = this.#now()
-      const draft = new Draft(this.#store)
-      const admissions = await mapInTurns(input.logins, (login) => admitLogin(draft, login, this.#context, nowMs))
-      const changes = await this.#settleTouched(draft, admissions, nowMs)
-      if (input.position !== undefined) draft.setPosition(input.position.sourceId, input.position.value)
-      const outcomes = await mapInTurns(input.logins, (login, i) =>
-        this.#outcome(draft, login, admissions[i] as Admission, nowMs),
-      )
-      // A lookup need not wait for the disk: a login that was read is a fact, and after a power cut its line is read again.
-      this.#committing = draft
-      try {
-        await draft.write()
-      } finally {
-        this.#committing = undefined
-      }
-      return { changes, outcomes }
-    })
+    return this.#queue.runInStages(
+      () => this.#prepare(input),
+      ({ draft, result }) => this.#write(draft).then(() => result),
+    )
+  }
+
+  /** Judges what a commit holds, on top of those that are on their way to the disk. */
+  async #prepare(input: CommitInput): Promise<{ readonly draft: Draft; readonly result: CommitResult }> {
+    const nowMs = this.#now()
+    const draft = new Draft(
+      this.#store,
+      this.#committing.findLast((draft) => !draft.isVoid),
+    )
+    const admissions = await mapInTurns(input.logins, (login) => admitLogin(draft, login, this.#context, nowMs))
+    const changes = await this.#settleTouched(draft, admissions, nowMs)
+    if (input.position !== undefined) draft.setPosition(input.position.sourceId, input.position.value)
+    const outcomes = await mapInTurns(input.logins, (login, i) =>
+      this.#outcome(draft, login, admissions[i] as Admission, nowMs),
+    )
+    draft.seal()
+    // A lookup need not wait for the disk: a login that was read is a fact, and after a power cut its line is read again.
+    this.#committing.push(draft)
+    return { draft, result: { changes, outcomes } }
+  }
+
+  /** @throws {TableError} what was judged on top of it fails too, and is judged anew */
+  async #write(draft: Draft): Promise<void> {
+    try {
+      await draft.write()
+    } finally {
+      this.#committing = this.#committing.filter((other) => other !== draft)
+    }
   }
 
   /** The instant before which nothing ends and `sweep` has no work; in the past where work waits; undefined where nothing ends. */
@@ -372,8 +386,13 @@ export class AuthorizationTable implements AsyncDisposable {
 
   /** The record as lookups see it: with the logins that are on their way to the disk. */
   #seen(address: ClientAddress): StoredRecord | undefined {
-    const onItsWay = this.#committing?.changed(addressToBytes(tableAddress(address, this.#context.policy.ipv6Prefix)))
-    return onItsWay === undefined ? this.#stored(address) : onItsWay.record
+    if (this.#committing.length === 0) return this.#stored(address)
+    const key = addressToBytes(tableAddress(address, this.#context.policy.ipv6Prefix))
+    for (let at = this.#committing.length - 1; at >= 0; at--) {
+      const onItsWay = this.#committing[at]?.changed(key)
+      if (onItsWay !== undefined) return onItsWay.record
+    }
+    return this.#stored(address)
   }
 
   #stored(address: ClientAddress): StoredRecord | undefined {

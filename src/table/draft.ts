@@ -1,5 +1,6 @@
 /** One transaction in the making: reads through to the store, gathers what changes, and derives the indexes from the records. */
 import type { UserLogin } from '../core/authorization.ts'
+import { TableError } from '../errors.ts'
 import { NOT_INDEXED, type StoredRecord } from './record.ts'
 import { type IndexEntry, type StoreWrites, type TableStore, userKeyOf } from './store.ts'
 
@@ -18,9 +19,15 @@ interface UserEntry {
   readonly refused: boolean
 }
 
-/** Used once: read and `put`, then `write`. Only one draft of a store is alive at a time. */
+/**
+ * Used once: read and `put`, then `write`. One draft of a store is read and put into at a time; it may begin while another, its `base`, is on its
+ * way to the disk, and then sees what that one will have written.
+ */
 export class Draft {
   readonly #store: TableStore
+  #base: Draft | undefined
+  #sealed: StoreWrites | undefined
+  #state: 'open' | 'written' | 'failed' = 'open'
   readonly #entries = new Map<string, DraftEntry>()
   readonly #userKeys = new Map<string, Buffer>()
   /** Keys of the addresses of users that were asked for, as they are stored. */
@@ -34,13 +41,15 @@ export class Draft {
   readonly #orphans: IndexEntry[] = []
   #added = 0
 
-  constructor(store: TableStore) {
+  constructor(store: TableStore, base?: Draft) {
     this.#store = store
+    this.#base = base
   }
 
   /** Addresses that the table holds with this draft. */
   get addressCount(): number {
-    return this.#store.addressCount + this.#added
+    if (this.#state === 'written') return this.#store.addressCount
+    return (this.#base?.addressCount ?? this.#store.addressCount) + this.#added
   }
 
   /** The entry of an address, read at its first use. */
@@ -48,7 +57,7 @@ export class Draft {
     const name = key.toString('latin1')
     let entry = this.#entries.get(name)
     if (entry === undefined) {
-      const record = this.#store.record(key)
+      const record = this.#base === undefined ? this.#store.record(key) : this.#base.#recordOf(key, name)
       entry = { key, before: record, record }
       this.#entries.set(name, entry)
     }
@@ -118,9 +127,32 @@ export class Draft {
     this.#positions.set(sourceId, position)
   }
 
+  /** Nothing is put any more: what is written is settled, and another draft may begin on it. */
+  seal(): void {
+    this.#sealed ??= this.#writes()
+  }
+
+  /** True where it was not written, or is based on one that was not: it never will be. */
+  get isVoid(): boolean {
+    return this.#state === 'failed' || this.#base?.isVoid === true
+  }
+
   /** @throws {TableError} nothing was written */
   async write(): Promise<void> {
-    const writes = this.#writes()
+    this.seal()
+    try {
+      if (this.isVoid) throw new TableError('cannot write to the table: what went before could not be written')
+      await this.#write(this.#sealed as StoreWrites)
+      this.#state = 'written'
+    } catch (error) {
+      this.#state = 'failed'
+      throw error
+    } finally {
+      this.#base = undefined
+    }
+  }
+
+  async #write(writes: StoreWrites): Promise<void> {
     const isEmpty =
       writes.records.size +
         writes.index.length +
@@ -187,10 +219,31 @@ export class Draft {
   #storedKeysOf(user: string): readonly Buffer[] {
     let keys = this.#storedKeys.get(user)
     if (keys === undefined) {
-      keys = this.#store.addressKeysOf(this.#userKey(user))
+      keys = this.#base === undefined ? this.#store.addressKeysOf(this.#userKey(user)) : this.#base.#keysOf(user)
       this.#storedKeys.set(user, keys)
     }
     return keys
+  }
+
+  /** The record at `key` once this draft, which is sealed, is written. */
+  #recordOf(key: Buffer, name: string): StoredRecord | undefined {
+    const written = this.#sealed?.records.get(name)
+    if (written !== undefined) return written.record
+    return this.#base === undefined ? this.#store.record(key) : this.#base.#recordOf(key, name)
+  }
+
+  /** Keys of all addresses at which a user may be once this draft is written. */
+  #keysOf(user: string): readonly Buffer[] {
+    const stored = this.#storedKeysOf(user)
+    const put = this.#putKeys.get(user)
+    if (put === undefined) return stored
+    return [...stored.filter((key) => !put.has(key.toString('latin1'))), ...put.values()]
+  }
+
+  #watermarkMs(userKey: Buffer, name: string): number | undefined {
+    const mark = this.#watermarks.get(name)
+    if (mark !== undefined) return mark.atMs
+    return this.#base === undefined ? this.#store.watermark(userKey) : this.#base.#watermarkMs(userKey, name)
   }
 
   #userKey(user: string): Buffer {
@@ -212,7 +265,7 @@ export class Draft {
     const name = userKey.toString('latin1')
     let mark = this.#watermarks.get(name)
     if (mark === undefined) {
-      const atMs = this.#store.watermark(userKey)
+      const atMs = this.#watermarkMs(userKey, name)
       mark = { userKey, before: atMs, atMs }
       this.#watermarks.set(name, mark)
     }
