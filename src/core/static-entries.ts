@@ -51,6 +51,7 @@ export class StaticEntries {
    * asked for the whole network that `address` starts: an entry inside it counts too.
    */
   vetoFor(address: ClientAddress, prefixLength = 128): Veto | undefined {
+    if (this.#prefixes.size + this.#networks.length + this.#v6.length === 0) return undefined
     const family = isIPv4Address(address) ? 4 : 6
     const parts = partsOfAddress(address)
     for (let length = parts.length; length > 0; length--) {

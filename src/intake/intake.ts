@@ -18,9 +18,10 @@ import { TimeWatch } from './time-watch.ts'
 export const IDLE_POSITION_MS = 5_000
 /** A first reading that takes longer (a pipe that never pauses, a huge log) is committed from then on as it comes. */
 export const LONGEST_FIRST_MS = 60_000
-/** Bytes that are scanned in one go, and how many lines of logins among them are reason for a pause: lookups are answered in it. */
-const SLICE_BYTES = 128 * 1024
-const MANY_LINES = 100
+/** Bytes that are scanned in one go, and after how many of them, or of lines to be taken apart, lookups get their turn. */
+const SLICE_BYTES = 64 * 1024
+const MANY_BYTES = 256 * 1024
+const MANY_LINES = 50
 const LF = 10
 
 /** Refusals that an operator should hear of: a proxy in front of the server, a stolen password, a wrong clock, a full table. */
@@ -217,12 +218,14 @@ export class Intake {
         this.#logout(logout)
       },
     }
+    let since = 0
     for (let start = 0; start < bytes.length; ) {
       const end = endOfSlice(bytes, start)
       this.#parts.scanner.scan(bytes.subarray(start, end), info, on)
       start = end
-      if (lines < MANY_LINES) continue
+      if (lines < MANY_LINES && start - since < MANY_BYTES) continue
       lines = 0
+      since = start
       if (start < bytes.length) await nextTurn()
     }
     return logins

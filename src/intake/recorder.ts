@@ -6,10 +6,10 @@ import type { Clock } from '../lib/clock.ts'
 import type { SourcePosition } from '../sources/source.ts'
 import type { CommitInput, CommitResult } from '../table/results.ts'
 
-/** Logins of one transaction: some milliseconds of work. More than that go into several, the position into the last. */
-export const COMMIT_LOGINS = 300
+/** Logins of one transaction. More take less of the disk each, but whoever logs in at another server meanwhile waits for them. */
+export const COMMIT_LOGINS = 100
 /** Where so many wait, reading waits for the disk. */
-export const MOST_WAITING = 5_000
+export const MOST_WAITING = 1_000
 /** Pause before a failed commit is tried again. */
 const RETRY_MS = 1_000
 
