@@ -32,6 +32,9 @@ export class TableError extends PopauthdError {}
 /** The table itself is damaged, so that a new one is made of the logs (`popauthd rebuild`); decisions are in a file of their own. */
 export class DamagedTableError extends TableError {}
 
+/** A commit was judged on top of one that could not be written. Nothing is wrong with it: it may be tried again at once. */
+export class VoidCommitError extends TableError {}
+
 /** A map could not be published. `retryable` says whether to come back. */
 export class PublishError extends PopauthdError {
   readonly retryable: boolean

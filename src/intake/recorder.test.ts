@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Login } from '../core/login.ts'
-import { TableError } from '../errors.ts'
+import { TableError, VoidCommitError } from '../errors.ts'
 import { Events } from '../events.ts'
 import { ManualClock } from '../lib/clock.ts'
 import { createLogger } from '../log.ts'
@@ -127,4 +127,19 @@ it('writes what little waits when it is stopped, and leaves much to the next sta
   await much.finish()
   expect(await much.recorder.settled()).toBe(false)
   expect(shape(much.commits)).toEqual([[COMMIT_LOGINS, undefined]])
+})
+
+it('tries at once again where only the commit before was at fault, also while it stops', async () => {
+  const { recorder, commits, ends, stop, finish } = setUp()
+  await add(recorder, 1, 1)
+  stop.abort()
+  ends.shift()?.reject(new VoidCommitError('what went before could not be written'))
+  await turn()
+  expect(recorder.trouble).toBeUndefined()
+  await finish()
+  expect(await recorder.settled()).toBe(true)
+  expect(shape(commits)).toEqual([
+    [1, 1],
+    [1, 1],
+  ])
 })

@@ -1,6 +1,6 @@
 /** Puts the logins of one source into the table: one commit after the other. What is read while one is on its way to the disk goes into the next. */
 import type { Login } from '../core/login.ts'
-import { reasonOf } from '../errors.ts'
+import { reasonOf, VoidCommitError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { SourcePosition } from '../sources/source.ts'
@@ -115,6 +115,8 @@ export class Recorder {
         onCommit(result)
         return true
       } catch (error) {
+        // What went before it failed: its own source tells of that, and waits.
+        if (error instanceof VoidCommitError) continue
         this.#fail(error)
         if (this.#signal.aborted) {
           this.#isStopped = true

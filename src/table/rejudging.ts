@@ -19,6 +19,8 @@ export class Rejudging {
   readonly #writes: WorkQueue
   readonly #decisions: DecisionStore
   readonly #passes = new WorkQueue()
+  /** Changes that are noted as told, of a pass that failed behind them: the next one tells them. */
+  #untold: TableChange[] = []
   /** When the next pass is due, Unix milliseconds; Infinity where none is. */
   dueMs = Infinity
 
@@ -39,9 +41,9 @@ export class Rejudging {
     return this.#passes.run(async () => {
       this.dueMs = Infinity
       try {
-        const changes = await this.#judgeAll(atMs)
-        changes.push(...(await this.#writes.run(async () => this.#rebase(atMs, policy))))
-        return changes
+        await this.#judgeAll(atMs)
+        const last = await this.#writes.run(async () => this.#rebase(atMs, policy))
+        return [...this.#untold.splice(0), ...last]
       } catch (error) {
         this.require(atMs)
         throw error
@@ -87,17 +89,16 @@ export class Rejudging {
     ])
   }
 
-  async #judgeAll(atMs: number): Promise<TableChange[]> {
-    const changes: TableChange[] = []
+  async #judgeAll(atMs: number): Promise<void> {
     for (let after: Buffer | undefined; ; ) {
       const from = after
-      after = await this.#writes.run(() => this.#judgeChunk(from, atMs, changes))
-      if (after === undefined) return changes
+      after = await this.#writes.run(() => this.#judgeChunk(from, atMs))
+      if (after === undefined) return
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
 
-  async #judgeChunk(after: Buffer | undefined, atMs: number, changes: TableChange[]): Promise<Buffer | undefined> {
+  async #judgeChunk(after: Buffer | undefined, atMs: number): Promise<Buffer | undefined> {
     const chunk = this.#store.recordsAfter(after, CHUNK)
     const draft = new Draft(this.#store)
     const found: TableChange[] = []
@@ -108,7 +109,7 @@ export class Rejudging {
       for (const { lastMs } of ahead) this.require(lastMs - AHEAD_MS)
     }
     await draft.write()
-    changes.push(...found)
+    this.#untold.push(...found)
     return chunk.at(-1)?.key
   }
 

@@ -111,12 +111,14 @@ export class TableStore implements AsyncDisposable {
     return stored === undefined ? undefined : decodeRecord(key, stored)
   }
 
-  /** At most `limit` records behind `after` (or from the first), in the order of their keys. */
+  /** At most `limit` records behind `after` (or from the first), in the order of their keys; damaged ones, which authorize nobody, are left out. */
   recordsAfter(after: Buffer | undefined, limit: number): { key: Buffer; record: StoredRecord }[] {
-    const range = after === undefined ? { limit } : { start: after, exclusiveStart: true, limit }
+    const range = after === undefined ? {} : { start: after, exclusiveStart: true }
     const found: { key: Buffer; record: StoredRecord }[] = []
     for (const { key, value } of this.#addresses.getRange(range)) {
-      found.push({ key: Buffer.from(key), record: decodeRecord(key, value) })
+      const record = soundRecord(key, value)
+      if (record !== undefined) found.push({ key: Buffer.from(key), record })
+      if (found.length === limit) break
     }
     return found
   }
@@ -236,6 +238,15 @@ export class TableStore implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#root.close()
+  }
+}
+
+function soundRecord(key: Uint8Array, stored: unknown): StoredRecord | undefined {
+  try {
+    return decodeRecord(key, stored)
+  } catch (error) {
+    if (error instanceof DamagedTableError) return undefined
+    throw error
   }
 }
 

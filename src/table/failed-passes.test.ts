@@ -1,0 +1,89 @@
+/** What is told where the table cannot be written, or read, in the midst of going over all of it. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { open } from 'lmdb'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { NetworkSet } from '../admission/network-set.ts'
+import type { AdmissionPolicy } from '../admission/policy.ts'
+import { addressFromBytes, addressToBytes } from '../core/client-address.ts'
+import { TableError } from '../errors.ts'
+import { ManualClock } from '../lib/clock.ts'
+import { AuthorizationTable } from './authorization-table.ts'
+import { TableStore } from './store.ts'
+
+const START = Date.UTC(2026, 2, 1, 12)
+const WINDOW = 1_800_000
+const none = new NetworkSet([])
+const policy: AdmissionPolicy = {
+  windowMs: WINDOW,
+  addressesPerUser: 3,
+  usersPerAddress: 3,
+  maxAddresses: 10_000,
+  ipv6Prefix: 128,
+  never: none,
+  always: none,
+  staticVeto: () => undefined,
+}
+const address = (n: number) =>
+  addressFromBytes(Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, n >> 8, n & 255]))
+
+let directory: string
+let clock: ManualClock
+let table: AuthorizationTable
+
+async function fill(count: number): Promise<void> {
+  const logins = Array.from({ length: count }, (_, n) => {
+    return { user: `user${n}`, address: address(n), service: 'imap', server: 'test', atMs: START } as const
+  })
+  await table.commit({ logins })
+}
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'popauthd-passes-'))
+  clock = new ManualClock(START)
+  table = await AuthorizationTable.open({ directory, clock, policy })
+})
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await table[Symbol.asyncDispose]()
+  rmSync(directory, { recursive: true })
+})
+
+it('tells every change once where a pass over the table fails in its middle and is tried again', async () => {
+  await fill(1_200)
+  const real = TableStore.prototype.write
+  let writes = 0
+  vi.spyOn(TableStore.prototype, 'write').mockImplementation(async function (this: TableStore, written) {
+    if (++writes === 2) throw new TableError('no space left')
+    await real.call(this, written)
+  })
+  const closed = { ...policy, staticVeto: () => 'Connect:10 REJECT' }
+  await expect(table.reconfigure(closed)).rejects.toThrow('no space left')
+  expect(table.nextExpiryMs()).toBeLessThanOrEqual(clock.now())
+  const told = (await table.sweep()).filter(({ kind }) => kind === 'ended').map(({ address }) => address)
+  expect(new Set(told).size).toBe(1_200)
+  expect(told).toHaveLength(1_200)
+})
+
+it('goes on past a damaged record: it opens nothing, keeps nobody open, and a login makes it anew', async () => {
+  await fill(10)
+  await table[Symbol.asyncDispose]()
+  const root = open({ path: join(directory, 'table.mdb'), noSubdir: true, maxDbs: 8 })
+  const records = root.openDB<unknown, Buffer>({ name: 'addresses', keyEncoding: 'binary', encoding: 'msgpack' })
+  for (const n of [0, 1, 2]) await records.put(addressToBytes(address(n)), 'no record')
+  await root.close()
+  table = await AuthorizationTable.open({ directory, clock, policy })
+  expect(table.lookup(address(1))).toMatchObject({ authorized: false })
+  expect([...table.authorizations()].map((one) => one.address)).toEqual([3, 4, 5, 6, 7, 8, 9].map(address))
+  const login = { user: 'new', address: address(1), service: 'imap', server: 'test', atMs: START + 1 } as const
+  clock.advance(1_000)
+  expect((await table.commit({ logins: [login] })).changes).toMatchObject([{ kind: 'granted', address: address(1) }])
+  clock.set(START + WINDOW)
+  const told = await table.sweep()
+  expect(told.filter(({ kind }) => kind === 'ended').map((change) => change.address)).toEqual(
+    [3, 4, 5, 6, 7, 8, 9].map(address),
+  )
+  expect(table.nextExpiryMs()).toBe(START + 1 + WINDOW)
+})
