@@ -45,6 +45,8 @@ import { ExpiryTimer } from './table/expiry-timer.ts'
 
 /** The host's own addresses come and go; they are asked for this often. */
 const NEVER_REFRESH_MS = 60_000
+/** Reading what came while the daemon was away leaves lookups unsure for this long at most. */
+const LONGEST_UNSURE_MS = 60_000
 /** The first publish is waited for this long, then reading begins beside it. */
 const FIRST_PUBLISH_MS = 10_000
 
@@ -66,6 +68,7 @@ class Daemon implements AsyncDisposable {
   readonly #parts = new Lifecycle()
   readonly #stop = new AbortController()
   readonly #startedAtMs = systemClock.now()
+  readonly #startedElapsedMs = systemClock.elapsedMs()
   #loaded: LoadedConfig
   #never = defaultNeverNetworks()
   #static = StaticEntries.none
@@ -76,6 +79,8 @@ class Daemon implements AsyncDisposable {
   readonly #responders: Responder[] = []
   readonly #asked = new AskedLog()
   readonly #intakes: Intake[] = []
+  /** Of each source, and of all: fails with the first of them. */
+  #readings: Promise<void>[] = []
   #reading: Promise<void> = Promise.resolve()
   #isReady = false
 
@@ -192,6 +197,8 @@ class Daemon implements AsyncDisposable {
     const clock = this.#clock
     const lookup = (address: ClientAddress) => {
       const verdict = this.#table.lookup(address)
+      // Who is unknown while the logs are read may have logged in while the daemon was away: to be asked about again.
+      if (verdict.reason === 'unknown' && this.#isCatchingUp()) return undefined
       if (verdict.authorized) this.#asked.note(tableAddress(address, this.#config.admission.ipv6Prefix), clock.now())
       return verdict
     }
@@ -208,6 +215,10 @@ class Daemon implements AsyncDisposable {
       this.#responders.push(responder)
       this.#parts.use(responder)
     }
+  }
+
+  #isCatchingUp(): boolean {
+    return !this.#isReady && this.#clock.elapsedMs() - this.#startedElapsedMs < LONGEST_UNSURE_MS
   }
 
   #startTimers(): void {
@@ -272,7 +283,8 @@ class Daemon implements AsyncDisposable {
       })
       this.#intakes.push(intake)
     }
-    this.#reading = Promise.all(this.#intakes.map((intake) => intake.run(this.#stop.signal))).then(() => {})
+    this.#readings = this.#intakes.map((intake) => intake.run(this.#stop.signal))
+    this.#reading = Promise.all(this.#readings).then(() => {})
     this.#reading.catch(() => {})
   }
 
@@ -294,7 +306,7 @@ class Daemon implements AsyncDisposable {
     this.#events.ready({
       following: following.join(', '),
       control: this.#config.control.path,
-      ...(this.#responders.length > 0 ? { socketmap: this.#config.socketmap.path } : {}),
+      ...(this.#config.socketmap.enabled ? { socketmap: this.#config.socketmap.path } : {}),
       ...(this.#publisher === undefined ? {} : { map: this.#config.sendmailAccess.path }),
     })
     this.#options.onReady(following)
@@ -351,7 +363,7 @@ class Daemon implements AsyncDisposable {
   /** Stops reading, commits, brings the map to where `when_stopped` wants it, and closes all in reverse order. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
-    await this.#reading.catch(() => {})
+    await Promise.allSettled(this.#readings)
     await this.#leaveMaps()
     await this.#parts[Symbol.asyncDispose]()
   }

@@ -153,6 +153,7 @@ export class Events {
 
   /** An MTA let a client relay a message because of its login: for whoever must say later who sent what. */
   relayed({ address, user, loginMs, untilMs, sender, recipient }: RelayDecision): void {
+    if (!this.#throttle.allows('relay permitted')) return
     const iso = (atMs: number | undefined) => (atMs === undefined ? undefined : new Date(atMs).toISOString())
     const fields = { ip: address, user, login: iso(loginMs), until: iso(untilMs), sender, recipient }
     this.#logger.info(fields, 'relay permitted')

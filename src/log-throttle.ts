@@ -1,7 +1,7 @@
 /** Keeps floods out of the daemon's own log: of what comes thousands of times a second, the first lines are written and the rest is counted. */
 import type { Clock } from './lib/clock.ts'
 
-/** Lines of a second that are written one by one. */
+/** Lines of one message that are written one by one in a second. */
 export const LINES_PER_SECOND = 200
 const SECOND_MS = 1_000
 
@@ -13,7 +13,7 @@ export class LogThrottle {
   readonly #clock: Clock
   readonly #tell: (leftOut: LeftOut) => void
   #startedMs = Number.NEGATIVE_INFINITY
-  #lines = 0
+  #lines = new Map<string, number>()
   #leftOut = new Map<string, number>()
 
   constructor(clock: Clock, tell: (leftOut: LeftOut) => void) {
@@ -26,12 +26,11 @@ export class LogThrottle {
     const nowMs = this.#clock.now()
     if (nowMs < this.#startedMs || nowMs >= this.#startedMs + SECOND_MS) {
       this.#startedMs = nowMs
-      this.#lines = 0
+      this.#lines.clear()
     }
-    if (this.#lines < LINES_PER_SECOND) {
-      this.#lines++
-      return true
-    }
+    const lines = (this.#lines.get(message) ?? 0) + 1
+    this.#lines.set(message, lines)
+    if (lines <= LINES_PER_SECOND) return true
     if (this.#leftOut.size === 0) this.#clock.setTimer(this.#startedMs + SECOND_MS - nowMs, () => this.flush())
     this.#leftOut.set(message, (this.#leftOut.get(message) ?? 0) + 1)
     return false

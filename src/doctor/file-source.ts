@@ -23,7 +23,12 @@ export async function checkFileSource(path: string, host: Host): Promise<Finding
   let file: string
   try {
     file = await currentPath(path)
-    await stat(file)
+    // What is opened must not be a device that somebody put in its place.
+    if (!(await stat(file)).isFile())
+      return [
+        ...(await placeFindings(path, host)),
+        make(path).problem('is no regular file', 'name the log file itself'),
+      ]
   } catch (error) {
     return [...(await placeFindings(path, host)), missing(path, error)]
   }

@@ -39,7 +39,9 @@ export function isUsualTarget(path: string): boolean {
 /** Reads the end of a log. @throws the system's error */
 export async function logEvidence(path: string): Promise<LogEvidence> {
   await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const { size } = await file.stat()
+  const stats = await file.stat()
+  if (!stats.isFile()) return evidenceOf([])
+  const { size } = stats
   const start = Math.max(0, size - TAIL_BYTES)
   const { buffer, bytesRead } = await file.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, start)
   const lines = buffer

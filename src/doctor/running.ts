@@ -1,5 +1,6 @@
 /** The daemon, as it tells of itself, the table, and the job that removes what has expired. */
-import { readdir, readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { StatusAnswer } from '../admin/api-types.ts'
 import { PopauthdError, reasonOf, TableError } from '../errors.ts'
@@ -95,14 +96,14 @@ export const table: Check = ({ config, daemon }) => {
 }
 
 /** Whether something runs `popauthd prune` where a map would otherwise stay open when the daemon dies. */
-export const sweeper: Check = async ({ config, places }) => {
+export const sweeper: Check = async ({ config, places, daemonUid }) => {
   if (!config.sendmailAccess.enabled) return []
   const { ok, warning } = findingsOf('prune job', config.sendmailAccess.path)
   for (const directory of places.timerLinks)
     if ((await namesIn(directory)).includes('popauthd-prune.timer'))
       return [ok(`popauthd-prune.timer is switched on (${directory})`)]
   for (const place of places.crontabs) {
-    const found = await cronFile(place)
+    const found = await cronFile(place, [0, daemonUid])
     if (found !== undefined) return [ok(`${found} runs popauthd prune`)]
   }
   return [
@@ -113,13 +114,26 @@ export const sweeper: Check = async ({ config, places }) => {
   ]
 }
 
-async function cronFile(place: string): Promise<string | undefined> {
+const LONGEST_CRONTAB = 1024 * 1024
+
+/** Whose jobs run with the rights that pruning takes: root, and the daemon's own user. Anybody may have a crontab. */
+async function cronFile(place: string, owners: readonly (number | undefined)[]): Promise<string | undefined> {
   const names = await namesIn(place)
   for (const file of names.length === 0 ? [place] : names.map((name) => join(place, name))) {
-    const text = await readFile(file, 'utf8').catch(() => '')
+    const text = await startOf(file, owners).catch(() => '')
     if (text.split('\n').some((line) => /^[^#]*\bpopauthd\b.*\bprune\b/.test(line))) return file
   }
   return undefined
+}
+
+/** The first MiB of a file that belongs to one of `owners`; nothing of any other. */
+async function startOf(path: string, owners: readonly (number | undefined)[]): Promise<string> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const stats = await file.stat()
+  if (!stats.isFile() || !owners.includes(stats.uid)) return ''
+  const bytes = Buffer.alloc(Math.min(stats.size, LONGEST_CRONTAB))
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, 0)
+  return bytes.toString('utf8', 0, bytesRead)
 }
 
 async function namesIn(directory: string): Promise<string[]> {

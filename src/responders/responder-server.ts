@@ -4,7 +4,7 @@ import type { PortConfig, SocketConfig } from '../config/config.ts'
 import type { Clock } from '../lib/clock.ts'
 import { listenOnPort } from '../lib/tcp-port.ts'
 import { listenOnUnixSocket } from '../lib/unix-socket.ts'
-import type { Lookup, Protocol, ProtocolSession, Responder } from './responder.ts'
+import type { Answers, Lookup, Protocol, ProtocolSession, Responder } from './responder.ts'
 
 /** What the server needs. */
 interface ResponderOptions {
@@ -23,8 +23,12 @@ interface ResponderOptions {
 
 /** Half a request, or answers that are not taken, are waited for this long: sendmail's own limit on a read or write. */
 export const STALL_MS = 30_000
+const NOTHING: Answers = { answers: '', requests: 0, isOver: true }
 const SWEEP_MS = 10_000
 const CLOSE_GRACE_MS = 1000
+
+/** An MTA's connection may idle for ever; one whose host has gone is noticed by probes. */
+const LASTING = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }
 
 interface Connection {
   readonly socket: Socket
@@ -45,7 +49,7 @@ export class ResponderServer implements Responder {
   constructor(options: ResponderOptions) {
     this.name = options.protocol.name
     this.#options = options
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket))
+    this.#server = createServer(LASTING, (socket) => this.#accept(socket))
     this.#server.maxConnections = options.maxConnections
   }
 
@@ -72,11 +76,16 @@ export class ResponderServer implements Responder {
   #accept(socket: Socket): void {
     this.counts.connections++
     const session = this.#options.protocol.session(this.#counted)
-    const connection: Connection = { socket, session, stalledSinceMs: undefined }
+    const isOneShot = this.#options.protocol.isOneShot === true
+    const connection: Connection = {
+      socket,
+      session,
+      stalledSinceMs: isOneShot ? this.#options.clock.now() : undefined,
+    }
     this.#connections.add(connection)
     socket.on('data', (chunk: Buffer) => this.#read(connection, chunk))
     socket.on('drain', () => this.#drained(connection))
-    socket.on('end', () => socket.end(session.end?.() ?? '', 'latin1'))
+    socket.on('end', () => this.#end(connection))
     socket.on('error', () => socket.destroy())
     socket.on('close', () => this.#connections.delete(connection))
   }
@@ -99,6 +108,13 @@ export class ResponderServer implements Responder {
     // One unfinished request keeps its age however slowly its bytes drip in.
     if (!stalled) connection.stalledSinceMs = undefined
     else if (!wasPartial || requests > 0) connection.stalledSinceMs = this.#options.clock.elapsedMs()
+  }
+
+  /** The peer says no more; in some protocols that ends its request. */
+  #end({ socket, session }: Connection): void {
+    const { answers, requests } = session.end?.() ?? NOTHING
+    this.counts.lookups += requests
+    socket.end(answers, 'latin1')
   }
 
   #drained(connection: Connection): void {

@@ -30,11 +30,13 @@ export interface ProtocolSession {
   /** True while a request has begun and not ended. */
   readonly partial: boolean
   /** What is said where the peer has ended its side; a request that only that ends is answered so. */
-  end?(): string
+  end?(): Answers
 }
 
 /** A protocol of lookups: a session for each connection. */
 export interface Protocol {
   readonly name: string
+  /** One question for each connection: who asks none is not waited for. */
+  readonly isOneShot?: boolean
   session(lookup: Lookup): ProtocolSession
 }

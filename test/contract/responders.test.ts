@@ -276,7 +276,7 @@ describe('readsocket', () => {
   const asked = (text: string, lookup = (address: ClientAddress) => (address === '192.0.2.1' ? yes : no)) => {
     const session = readsocketProtocol.session(lookup)
     const { answers, isOver } = session.push(Buffer.from(text, 'latin1'))
-    return isOver ? answers : `${answers}${session.end?.()}`
+    return isOver ? answers : `${answers}${session.end?.().answers}`
   }
 
   it.each([

@@ -104,6 +104,8 @@ class PolicySession implements ProtocolSession {
   }
 }
 
-function cut(text: string): string {
+/** Addresses may hold UTF-8 (RFC 6531). */
+function cut(latin1: string): string {
+  const text = Buffer.from(latin1, 'latin1').toString('utf8')
   return text.length > LONGEST_TOLD ? `${text.slice(0, LONGEST_TOLD)}...` : text
 }

@@ -12,6 +12,7 @@ const REQUEST = /^check ([0-9A-Fa-f.:]{2,45})$/
 /** The protocol. A request that is none is answered with NO. */
 export const readsocketProtocol: Protocol = {
   name: 'readsocket',
+  isOneShot: true,
   session: (lookup) => new ReadsocketSession(lookup),
 }
 
@@ -35,8 +36,9 @@ class ReadsocketSession implements ProtocolSession {
   }
 
   /** Exim need not send a line end: the end of its side ends the request too. */
-  end(): string {
-    return this.#held === '' ? '' : this.#answer(this.#held)
+  end(): Answers {
+    if (this.#held === '') return { answers: '', requests: 0, isOver: true }
+    return { answers: this.#answer(this.#held), requests: 1, isOver: true }
   }
 
   #answer(line: string): string {
