@@ -12,6 +12,10 @@ export interface PostfixOptions {
   readonly mainCf: string
   /** False: smtpd runs outside of the chroot, as upstream ships it. */
   readonly chroot?: boolean
+  /** Lines for the end of master.cf. */
+  readonly masterCf?: string
+  /** Shell commands to be run once main.cf is there. */
+  readonly script?: string
 }
 
 /** The running Postfix. Port 25 on the server's addresses; local mail goes to /var/mail, mail for elsewhere is held. */
@@ -37,6 +41,8 @@ export async function startPostfix(lab: Lab, options: PostfixOptions): Promise<P
   const [, ...fields] = services.trim().split(/\s+/)
   fields[3] = chroot ? 'y' : 'n'
   await root.exec(['postconf', '-M', `smtp/inet=smtp ${fields.join(' ')}`])
+  const { masterCf = '', script = '' } = options
+  await root.exec(['sh', '-ec', `cat >>/etc/postfix/master.cf\n${script}`], { input: masterCf })
   for (const user of ['alice', 'bob']) await root.exec(['useradd', '--create-home', user])
   await root.exec(['newaliases'])
   const process = startInRoot(root.path, lab.server, ['postfix', 'start-fg'])

@@ -1,4 +1,6 @@
 // Postfix and Exim ask popauthd live, with the settings that docs/postfix.md and docs/exim.md give: the same scenes for each attachment.
+import { chmod } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { startDovecot } from '../../support/dovecot.ts'
@@ -61,11 +63,29 @@ async function exim(lab: Lab): Promise<LookupEntry> {
   return { ...entry, socket, group }
 }
 
-const proxied = `${postfixPage('socketmap', { 'socketmap:': 'proxy:socketmap:' })}${postfixPage('proxy')}`
+/** Takes popauthd's place and says nothing: as it is met in the moment of its stop, or where it has too many connections. */
+async function serverThatHangsUp({ socket }: LookupEntry) {
+  const seen = { connections: 0 }
+  const server = createServer((connection) => {
+    seen.connections++
+    connection.on('error', () => {})
+    connection.once('data', () => connection.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  await chmod(socket, 0o666)
+  return {
+    get connections() {
+      return seen.connections
+    },
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => void server.close(() => resolve())),
+  }
+}
+
+const proxied = postfixPage('socketmap', { 'socketmap:': 'proxy:socketmap:' })
 const attachments: readonly Attachment[] = [
   {
     name: 'Postfix, socket map, chroot',
-    start: (lab) => postfix(lab, 'socketmap', { mainCf: postfixPage('socketmap') }),
+    start: (lab) => postfix(lab, 'socketmap', { mainCf: postfixPage('socketmap'), masterCf: postfixPage('own port') }),
     refusal: 554,
     away: 451,
     hung: undefined,
@@ -81,7 +101,7 @@ const attachments: readonly Attachment[] = [
   },
   {
     name: 'Postfix, socket map through proxymap',
-    start: (lab) => postfix(lab, 'socketmap', { mainCf: proxied }),
+    start: (lab) => postfix(lab, 'socketmap', { mainCf: proxied, script: postfixPage('proxy') }),
     refusal: 554,
     away: 451,
     hung: undefined,
@@ -106,10 +126,12 @@ describe.skipIf(unavailable).each(attachments)(
     let client: LabHost
     let stranger: LabHost
     let log: TestLog
+    let entry: LookupEntry
 
     beforeAll(async () => {
       lab = await openLab()
-      const [entry, dovecot] = await Promise.all([start(lab), startDovecot(lab, { log: 'file' })])
+      const [attached, dovecot] = await Promise.all([start(lab), startDovecot(lab, { log: 'file' })])
+      entry = attached
       client = await lab.addClient('198.51.100.7', '2001:db8:2::7', '198.51.100.8', '198.51.100.9', '198.51.100.10')
       stranger = await lab.addClient('203.0.113.9', '2001:db8:2::9')
       log = new TestLog(`${lab.shared}/log/popper.log`)
@@ -149,6 +171,14 @@ describe.skipIf(unavailable).each(attachments)(
       expect(Date.now() - Date.parse(asked?.last ?? '')).toBeLessThan(60_000)
     })
 
+    const onPortOfItsOwn = async () => {
+      const port = 2525
+      expect((await askRelay(client, { port })).code).toBe(250)
+      expect((await askRelay(stranger, { port })).code).toBe(refusal)
+      expect((await askRelay(stranger, { port }, LOCAL)).code).toBe(250)
+    }
+    if (name === 'Postfix, socket map, chroot') it('permits no more on a port of its own', onPortOfItsOwn)
+
     it('permits an IPv6 host after its IMAP login, and its neighbors not', async () => {
       const from = '2001:db8:2::7'
       expect((await askRelay(client, { from })).code).toBe(refusal)
@@ -185,7 +215,7 @@ describe.skipIf(unavailable).each(attachments)(
       expect(await codeOf(session)).toBe(refusal)
     })
 
-    it.runIf(name.includes('policy'))('writes down who relayed, and on which login', async () => {
+    const writesDown = async () => {
       const from = '198.51.100.7'
       await using session = await openSmtpSession(client, { from })
       await session.mailFrom('boss"\u001b[31m@example.org')
@@ -194,7 +224,8 @@ describe.skipIf(unavailable).each(attachments)(
       const told = await popauthd.event('relay permitted', { ip: from, recipient: 'audit@elsewhere.example.com' })
       expect(told).toMatchObject({ level: 'info', user: 'alice', sender: 'boss@example.org' })
       expect(Date.parse(String(told.until))).toBe(Date.parse(String(told.login)) + WINDOW_SECONDS * 1000)
-    })
+    }
+    if (name.includes('policy')) it('writes down who relayed, and on which login', writesDown)
 
     it('defers or refuses relaying while popauthd hangs, is killed, stopped; local mail goes on; a restart is all it takes', async () => {
       const from = '198.51.100.10'
@@ -215,6 +246,10 @@ describe.skipIf(unavailable).each(attachments)(
       expect(await popauthd.stop()).toBe(0)
       expect(await codeOf(session)).toBe(away)
       expect((await askRelay(client, { from }, LOCAL)).code).toBe(250)
+      await using mute = await serverThatHangsUp(entry)
+      expect((await askRelay(client, { from })).code).toBe(away)
+      expect(mute.connections).toBeGreaterThan(0)
+      await mute[Symbol.asyncDispose]()
       await popauthd.start()
       expect((await askRelay(client, { from })).code).toBe(250)
       expect((await askRelay(stranger)).code).toBe(refusal)
