@@ -1,5 +1,5 @@
 /** What becomes of entries that somebody wrote by hand. */
-import { existsSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -104,6 +104,34 @@ describe('the sendmail access map', () => {
       clock.advance(60_000)
       await new Promise((resolve) => setImmediate(resolve))
       expect(noticed).toBe(0)
+    })
+
+    it('are noticed where they come in the midst of a publish, of the whole map or of a change', async () => {
+      const publisher = make()
+      await publisher.resync(all, signal)
+      let noticed = 0
+      publisher.watch(() => noticed++)
+      const seen = () =>
+        waitFor('the edit', () => {
+          clock.advance(5000)
+          return noticed > 0 || undefined
+        })
+      // The entries are asked for once the static file has been read.
+      const editing = () => {
+        appendFileSync(`${path}.static`, '192.0.2 REJECT\n')
+        return all()
+      }
+      await publisher.resync(editing, signal)
+      await seen()
+      await publisher.resync(all, signal)
+      noticed = 0
+      const publishing = publisher.publish([change('granted', '198.51.100.1')], all, signal)
+      while (!(await read()).includes('198.51.100.1')) await new Promise((resolve) => setImmediate(resolve))
+      appendFileSync(`${path}.static`, '203.0.113 REJECT\n')
+      await publishing
+      await seen()
+      await publisher.resync(all, signal)
+      expect(await map()).toContain('203.0.113 REJECT')
     })
 
     it('of access move to access.static, with a notice', async () => {

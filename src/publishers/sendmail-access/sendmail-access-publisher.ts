@@ -14,7 +14,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { giveToOwnerOf } from '../../lib/directory-owner.ts'
 import type { Publisher } from '../publisher.ts'
 import { relayLine, renderAccess } from './access-text-file.ts'
-import { identityOf } from './file-identity.ts'
+import { type FileIdentity, identityOf } from './file-identity.ts'
 import { LiveEntries } from './live-entries.ts'
 import { type MapChange, MapFile } from './map-file.ts'
 import { OutsideWatch } from './outside-watch.ts'
@@ -101,12 +101,13 @@ export class SendmailAccessPublisher implements Publisher {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#exclusively(async () => {
+      const staticBefore = await identityOf(this.#static.path)
       if (this.#published === undefined || !(await this.#isInStep())) return this.#publishWhole(all, signal)
       this.#published = undefined
       const change = this.#live.apply(changes)
       if (change.add.length + change.remove.length > 0) await this.#publishChange(change, signal)
       if (changes.length > 0) await this.#writeInfo(this.#live)
-      this.#published = await this.#identity()
+      this.#published = await this.#identity(staticBefore)
     })
   }
 
@@ -141,9 +142,9 @@ export class SendmailAccessPublisher implements Publisher {
     await live.collect(all())
     await this.#writeAll(live, undefined, signal)
     await this.#writeInfo(live)
-    const isStaticSame =
-      before === (await identityOf(this.#static.path)) || staticText === (await readText(this.#static.path))
-    this.#published = isStaticSame ? await this.#identity() : undefined
+    const after = await identityOf(this.#static.path)
+    const isStaticSame = before === after || staticText === (await readText(this.#static.path))
+    this.#published = await this.#identity(isStaticSame ? after : before)
   }
 
   async #prepare(): Promise<void> {
@@ -209,12 +210,14 @@ export class SendmailAccessPublisher implements Publisher {
     if (this.#options.config.writeInfo) await replaceFile(this.#static.infoPath, live.info(), NEW_TEXT_MODE)
   }
 
-  async #identity(): Promise<string> {
-    return [await identityOf(this.#options.config.path), await identityOf(this.#static.path)].join(' ')
+  /** With the static file as it was read: one that was edited meanwhile is not in step, and the watch sees it. */
+  async #identity(staticFile: FileIdentity): Promise<string> {
+    return [await identityOf(this.#options.config.path), staticFile].join(' ')
   }
 
   async #isInStep(): Promise<boolean> {
-    return this.#published === (await this.#identity()) && (await this.#map.isUntouched())
+    const now = await this.#identity(await identityOf(this.#static.path))
+    return this.#published === now && (await this.#map.isUntouched())
   }
 
   /** Ends the watch and lets go of replaced maps. The map stays as it is. */
