@@ -32,14 +32,9 @@ import type { RelayDecision } from './responders/policy/protocol.ts'
 import type { Responder } from './responders/responder.ts'
 import { ResponderServer } from './responders/responder-server.ts'
 import { socketmapProtocol } from './responders/socketmap/protocol.ts'
-import { FifoSource } from './sources/fifo-source.ts'
-import { FileSource } from './sources/file/file-source.ts'
-import { JournalSource } from './sources/journal/journal-source.ts'
+import { sourceFor } from './sources/for-config.ts'
 import { discoverLog } from './sources/log-discovery.ts'
-import { ReportSource } from './sources/reports/report-source.ts'
 import type { Source, SourceNotice } from './sources/source.ts'
-import { StdinSource } from './sources/stdin-source.ts'
-import { SyslogSource } from './sources/syslog/syslog-source.ts'
 import { AuthorizationTable } from './table/authorization-table.ts'
 import { ExpiryTimer } from './table/expiry-timer.ts'
 
@@ -290,14 +285,8 @@ class Daemon implements AsyncDisposable {
 
   #openSource(config: SourceConfig | 'stdin'): Source {
     const id = config === 'stdin' ? 'standard input' : sourceName(config)
-    const common = { clock: this.#clock, notice: (notice: SourceNotice) => this.#events.source(id, notice) }
-    const backlogMs = this.#config.windowSeconds * 1000
-    if (config === 'stdin') return new StdinSource({ ...common, stream: process.stdin })
-    if (config.kind === 'journal') return new JournalSource({ ...common, backlogMs })
-    if (config.kind === 'fifo') return new FifoSource({ ...common, ...config })
-    if (config.kind === 'dovecot_reports') return new ReportSource({ ...common, ...config.reports })
-    if (config.kind === 'syslog') return new SyslogSource({ ...common, config: config.receiver })
-    return new FileSource({ ...common, path: config.path, backlogMs })
+    const notice = (notice: SourceNotice) => this.#events.source(id, notice)
+    return sourceFor(config, { clock: this.#clock, notice, backlogMs: this.#config.windowSeconds * 1000 })
   }
 
   #ready(): void {

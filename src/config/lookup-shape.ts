@@ -1,7 +1,7 @@
 /** The entries of `lookups`: sockets on which MTAs ask who may relay. They answer and grant nothing. */
 import type { LookupConfig } from './config.ts'
 import { listOf } from './list-of.ts'
-import { listenAt } from './listen-shape.ts'
+import { type ListenAt, listenAt, unixSocketOf } from './listen-shape.ts'
 import { type Member, record } from './members.ts'
 import { type Fault, Faults } from './problem.ts'
 import { fileMode, groupName, integer, oneOf, type Shape, socketPath } from './shapes.ts'
@@ -70,15 +70,10 @@ function faultsOf(read: Readonly<Record<string, unknown>>): Fault[] {
 }
 
 function lookupOf(read: Readonly<Record<string, unknown>>): LookupConfig {
-  const listen = read.listen as { readonly host: string; readonly port: number } | undefined
-  const socket = {
-    path: read.socket as string,
-    mode: (read.mode as number | undefined) ?? 0o660,
-    group: read.group as string | undefined,
-  }
+  const listen = read.listen as ListenAt | undefined
   return {
     protocol: read.protocol as LookupConfig['protocol'],
-    at: listen === undefined ? socket : { address: listen.host, port: listen.port },
+    at: listen === undefined ? unixSocketOf(read) : { address: listen.host, port: listen.port },
     maxConnections: (read.max_connections as number | undefined) ?? 1000,
   }
 }

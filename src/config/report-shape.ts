@@ -1,7 +1,7 @@
 /** The options of an entry `dovecot_reports` of `sources`. What can grant carries a secret, or comes by a socket that only its group may write to. */
 
 import type { ReportsConfig } from './config.ts'
-import { listenAt } from './listen-shape.ts'
+import { type ListenAt, listenAt, unixSocketOf } from './listen-shape.ts'
 import { type Member, record } from './members.ts'
 import { type Fault, Faults } from './problem.ts'
 import { absolutePath, fileMode, groupName, type Shape, socketPath } from './shapes.ts'
@@ -80,14 +80,9 @@ function faultsOf(read: Readonly<Record<string, unknown>>): Fault[] {
 }
 
 function reportsOf(read: Readonly<Record<string, unknown>>): ReportsConfig {
-  const http = read.listen as { readonly host: string; readonly port: number } | undefined
-  const socket = {
-    path: read.socket as string,
-    mode: (read.mode as number | undefined) ?? 0o660,
-    group: read.group as string | undefined,
-  }
+  const http = read.listen as ListenAt | undefined
   return {
     http: http === undefined ? undefined : { ...http, secretFile: read.secret_file as string },
-    socket: read.socket === undefined ? undefined : socket,
+    socket: read.socket === undefined ? undefined : unixSocketOf(read),
   }
 }

@@ -6,7 +6,7 @@ import { parseClientAddress } from '../../core/client-address.ts'
 import type { Answers, Lookup, Protocol, ProtocolSession } from '../responder.ts'
 
 /** Longest request, bytes: Postfix cuts its longest values (names of certificates, addresses) to 2 KiB each, and sends some thirty. */
-export const MAX_REQUEST_BYTES = 64 * 1024
+const MAX_REQUEST_BYTES = 64 * 1024
 const ANSWERS = { relay: 'action=OK\n\n', notFound: 'action=DUNNO\n\n' } as const
 /** Of an address of a message so much is told: RFC 5321, section 4.5.3.1.3 allows 256 with its brackets. */
 const LONGEST_TOLD = 320

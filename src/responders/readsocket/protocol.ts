@@ -6,7 +6,7 @@ import { parseClientAddress } from '../../core/client-address.ts'
 import type { Answers, Lookup, Protocol, ProtocolSession } from '../responder.ts'
 
 /** Longest request, bytes. */
-export const MAX_REQUEST_BYTES = 256
+const MAX_REQUEST_BYTES = 256
 const REQUEST = /^check ([0-9A-Fa-f.:]{2,45})$/
 
 /** The protocol. A request that is none is answered with NO. */

@@ -8,7 +8,7 @@ import { encodeNetstring, NetstringDecoder } from '../../lib/netstring.ts'
 import type { Answers, Lookup, Protocol, ProtocolSession } from '../responder.ts'
 
 /** The longest request in bytes, as Postfix's own limit (socketmap_max_query_size). */
-export const MAX_REQUEST_BYTES = 10_000
+const MAX_REQUEST_BYTES = 10_000
 
 /** What is said to a request. Each has a status word, a blank, and text. */
 export const ANSWERS = {
