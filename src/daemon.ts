@@ -3,6 +3,7 @@
 import { ControlServer } from './admin/control-server.ts'
 import { DaemonTarget, type DaemonView } from './admin/daemon-target.ts'
 import { defaultNeverNetworks, sameNetworks } from './admission/never.ts'
+import { networksForMaps } from './admission/open-networks.ts'
 import { type AdmissionPolicy, policyOf, tableAddress } from './admission/policy.ts'
 import type { Config, SourceConfig } from './config/config.ts'
 import { changedOptions, type LoadedConfig } from './config/load.ts'
@@ -24,8 +25,8 @@ import { selectParsers } from './parsers/index.ts'
 import type { Parser } from './parsers/parser.ts'
 import { LoginScanner } from './parsers/scanner.ts'
 import { heedSenders } from './parsers/sender.ts'
-import { SendmailAccessPublisher } from './publishers/sendmail-access/sendmail-access-publisher.ts'
-import { Supervisor } from './publishers/supervisor.ts'
+import { publishersFor } from './publishers/for-config.ts'
+import { Publishing } from './publishers/publishing.ts'
 import { AskedLog } from './responders/asked-log.ts'
 import { responderFor } from './responders/for-config.ts'
 import type { RelayDecision } from './responders/policy/protocol.ts'
@@ -69,8 +70,7 @@ class Daemon implements AsyncDisposable {
   #static = StaticEntries.none
   #table!: AuthorizationTable
   #timer!: ExpiryTimer
-  #publisher: SendmailAccessPublisher | undefined
-  #supervisor: Supervisor | undefined
+  #publishing!: Publishing
   readonly #responders: Responder[] = []
   readonly #asked = new AskedLog()
   readonly #intakes: Intake[] = []
@@ -98,7 +98,7 @@ class Daemon implements AsyncDisposable {
     const sources = await this.#sourceConfigs()
     await this.#openTable()
     await this.#startResponders()
-    await this.#startPublisher()
+    await this.#startPublishing()
     const target = new DaemonTarget(this.#view())
     const server = new ControlServer(target, control, (error) => this.#failed('control request failed', error))
     await server.start()
@@ -126,19 +126,14 @@ class Daemon implements AsyncDisposable {
   }
 
   async #openTable(): Promise<void> {
-    const { stateDirectory, sendmailAccess } = this.#config
+    const { stateDirectory } = this.#config
     this.#table = await AuthorizationTable.open({
       directory: stateDirectory,
       clock: this.#clock,
       policy: this.#policy(),
     })
     this.#parts.use(this.#table)
-    if (!sendmailAccess.enabled) return
-    this.#publisher = new SendmailAccessPublisher({
-      config: sendmailAccess,
-      always: this.#config.admission.always,
-      ipv6Prefix: this.#config.admission.ipv6Prefix,
-      stateDirectory,
+    const publishers = publishersFor(this.#config, {
       clock: this.#clock,
       isKnown: (address) => this.#table.record(address) !== undefined,
       notice: (message, fields) => this.#events.notice(message, fields),
@@ -147,9 +142,18 @@ class Daemon implements AsyncDisposable {
         void this.#judgeAnew()
       },
     })
-    this.#parts.use(this.#publisher)
-    await this.#publisher.loadStatic()
+    const all = () => this.#table.authorizations()
+    this.#publishing = new Publishing(publishers, { all, clock: this.#clock, events: this.#events })
+    this.#parts.use(this.#publishing)
+    this.#openAlways()
+    if (publishers.sendmail === undefined) return
+    await publishers.sendmail.loadStatic()
     await this.#judgeAnew()
+  }
+
+  /** Networks that may relay without a login stand in the maps, without what an operator has blocked. @throws {UsageError} where a map cannot say one */
+  #openAlways(policy = this.#table.policy): void {
+    this.#publishing.setAlways(networksForMaps(policy, this.#table.decisions(), this.#clock.now()))
   }
 
   #policy(): AdmissionPolicy {
@@ -162,29 +166,18 @@ class Daemon implements AsyncDisposable {
   async #judgeAnew(): Promise<void> {
     try {
       this.#dispatch(await this.#table.reconfigure(this.#policy()))
+      this.#openAlways()
     } catch (error) {
       this.#failed('cannot judge the table anew', error)
     }
   }
 
-  async #startPublisher(): Promise<void> {
-    if (this.#publisher === undefined) return
-    const supervisor = new Supervisor({
-      publisher: this.#publisher,
-      all: () => this.#table.authorizations(),
-      clock: this.#clock,
-      gatherMilliseconds: this.#config.sendmailAccess.gatherMilliseconds,
-      events: this.#events,
-    })
-    this.#supervisor = supervisor
-    this.#parts.use(supervisor)
-    this.#publisher.watch(() => supervisor.resync())
-    supervisor.resync()
+  async #startPublishing(): Promise<void> {
     // What `access` holds by hand is taken over before the first new login is read; a makemap that hangs does not hold the logs up.
     const waited = new Promise<void>((resolve) => {
       this.#parts.defer(this.#clock.setTimer(FIRST_PUBLISH_MS, resolve))
     })
-    await Promise.race([supervisor.settled(), waited, this.#stopped()])
+    await Promise.race([this.#publishing.start(), waited, this.#stopped()])
   }
 
   async #startResponders(): Promise<void> {
@@ -220,7 +213,7 @@ class Daemon implements AsyncDisposable {
     this.#timer = new ExpiryTimer({
       clock: this.#clock,
       nextMs: () => this.#table.nextExpiryMs(),
-      sweep: async () => this.#dispatch(await this.#table.sweep()),
+      sweep: async () => this.#decided(await this.#table.sweep()),
       onError: (error) => this.#failed('cannot sweep the table', error),
     })
     this.#parts.use(this.#timer)
@@ -296,7 +289,7 @@ class Daemon implements AsyncDisposable {
       following: following.join(', '),
       control: this.#config.control.path,
       ...(this.#config.socketmap.enabled ? { socketmap: this.#config.socketmap.path } : {}),
-      ...(this.#publisher === undefined ? {} : { map: this.#config.sendmailAccess.path }),
+      ...(this.#config.sendmailAccess.enabled ? { map: this.#config.sendmailAccess.path } : {}),
     })
     this.#options.onReady(following)
   }
@@ -305,9 +298,15 @@ class Daemon implements AsyncDisposable {
   #dispatch(changes: readonly TableChange[]): void {
     for (const change of changes) {
       this.#events.changed(change)
-      this.#supervisor?.changed(change)
+      this.#publishing.changed(change)
     }
     this.#timer?.wake()
+  }
+
+  /** Changes that may come with a decision that began or ended. */
+  #decided(changes: readonly TableChange[]): void {
+    this.#dispatch(changes)
+    this.#openAlways()
   }
 
   async #reload(): Promise<void> {
@@ -315,12 +314,12 @@ class Daemon implements AsyncDisposable {
       const fresh = await this.#options.reload()
       const changed = changedOptions(this.#loaded.values, fresh.values)
       const waiting = changed.filter(({ effect }) => effect === 'restart').map(({ path }) => path)
-      // First, because it refuses what no access map can say.
-      this.#publisher?.setAlways(fresh.config.admission.always)
+      // First, because it refuses what a map cannot say.
+      this.#openAlways(policyOf(fresh.config, this.#never))
       this.#loaded = { ...fresh, config: reloadable(this.#config, fresh.config) }
       this.#logger.level = fresh.config.log.level
       await this.#judgeAnew()
-      this.#supervisor?.resync()
+      this.#publishing.resync()
       for (const warning of fresh.warnings) this.#events.notice(warning)
       this.#events.reloaded()
       if (waiting.length > 0) this.#events.notice('these options take effect at the next start', { options: waiting })
@@ -343,8 +342,8 @@ class Daemon implements AsyncDisposable {
       config: () => this.#config,
       intakes: this.#intakes,
       responders: this.#responders,
-      supervisors: this.#supervisor === undefined ? [] : [{ name: 'sendmail_access', supervisor: this.#supervisor }],
-      onChanges: (changes) => this.#dispatch(changes),
+      supervisors: this.#publishing.supervisors,
+      onChanges: (changes) => this.#decided(changes),
       asked: (address) => this.#asked.of(address),
     }
   }
@@ -359,10 +358,10 @@ class Daemon implements AsyncDisposable {
 
   async #leaveMaps(): Promise<void> {
     try {
-      await this.#supervisor?.settled()
-      if (this.#config.whenStopped === 'close') await this.#publisher?.closeAll(AbortSignal.timeout(10_000))
+      await this.#publishing?.settled()
+      if (this.#config.whenStopped === 'close') await this.#publishing?.closeAll()
     } catch (error) {
-      this.#failed('cannot bring the map in step before stopping', error)
+      this.#failed('cannot bring the maps in step before stopping', error)
     }
   }
 }

@@ -5,12 +5,14 @@ import type { Config } from '../config/config.ts'
 
 /** True where there is neither a state directory nor any file of a map that is switched on. Where either cannot be told: false. */
 export function isNeverSetUp(config: Config): boolean {
-  const { stateDirectory, sendmailAccess } = config
-  const isAbsent = isMissing(() => statSync(stateDirectory))
-  return isAbsent && !(sendmailAccess.enabled && mayHaveFiles(sendmailAccess.path))
+  const { stateDirectory, sendmailAccess, maps } = config
+  if (!isMissing(() => statSync(stateDirectory))) return false
+  const files = maps.flatMap((map) => ('path' in map ? map.path : []))
+  const others = maps.length - files.length // a firewall's set, a command: what they hold cannot be told here
+  return others === 0 && ![...files, ...(sendmailAccess.enabled ? [sendmailAccess.path] : [])].some(mayHaveFiles)
 }
 
-/** Whether the text of the map or anything beside it (.db, .static, .info) is there, or cannot be told. */
+/** Whether the map or anything beside it (.db, .static, .lmdb) is there, or cannot be told. */
 function mayHaveFiles(path: string): boolean {
   const name = basename(path)
   let found = true

@@ -1,5 +1,6 @@
 /** The control contract without a daemon: the table opened directly, and the maps kept in step as the daemon would. */
 import { defaultNeverNetworks } from '../admission/never.ts'
+import { networksForMaps } from '../admission/open-networks.ts'
 import { type AdmissionPolicy, policyOf } from '../admission/policy.ts'
 import type { Config, SourceConfig } from '../config/config.ts'
 import { sourceId, sourceName } from '../config/source-names.ts'
@@ -9,16 +10,19 @@ import { MapBehindError, PopauthdError, TableError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { takeStateLock } from '../lib/state-lock.ts'
 import { version } from '../lib/version.ts'
-import type { SendmailAccessPublisher } from '../publishers/sendmail-access/sendmail-access-publisher.ts'
+import { type PublisherParts, type Publishers, publishersFor } from '../publishers/for-config.ts'
 import { AuthorizationTable } from '../table/authorization-table.ts'
 import type * as Api from './api-types.ts'
 import type { ControlTarget } from './control-target.ts'
 import { isNeverSetUp } from './never-set-up.ts'
-import { type Notice, openPublisher, syncMap } from './offline-maps.ts'
+import { closePublishers, syncMaps } from './offline-maps.ts'
 import { TableTarget } from './table-target.ts'
 
 /** `read` takes no lock. `write` takes the lock of the state directory. `prune` also makes do with a damaged table. */
 export type OfflineUse = 'read' | 'write' | 'prune'
+
+/** What publishers have to say about entries that they moved or left out. */
+export type Notice = PublisherParts['notice']
 
 /** A target that must be given back: it holds the table. */
 export type OfflineTarget = ControlTarget & AsyncDisposable
@@ -36,23 +40,25 @@ export async function openOfflineTarget(
   if (use === 'prune' && isNeverSetUp(config)) return emptyTarget(config)
   let table: AuthorizationTable | undefined
   const isKnown = (address: ClientAddress) => table === undefined || table.record(address) !== undefined
-  const publisher = openPublisher(config, clock, isKnown, notice)
+  const publishers = publishersFor(config, { clock, isKnown, notice })
   try {
-    const policy = await offlinePolicy(config, publisher)
+    const policy = await offlinePolicy(config, publishers)
     table = await AuthorizationTable.open({ directory: config.stateDirectory, clock, policy, readOnly: use === 'read' })
-    return new OpenTable(config, clock, table, publisher)
+    const networks = networksForMaps(policy, table.decisions(), clock.now())
+    for (const { publisher } of publishers.all) publisher.setAlways(networks)
+    return new OpenTable(config, clock, table, publishers)
   } catch (error) {
-    await publisher?.[Symbol.asyncDispose]()
+    await closePublishers(publishers)
     if (use !== 'prune' || !(error instanceof PopauthdError)) throw error
     return closingTarget(config, clock, error, notice)
   }
 }
 
 /** The daemon's policy. A static file that cannot be read is an error: what it forbids must not open. */
-async function offlinePolicy(config: Config, publisher: SendmailAccessPublisher | undefined): Promise<AdmissionPolicy> {
-  await publisher?.loadStatic()
+async function offlinePolicy(config: Config, { sendmail }: Publishers): Promise<AdmissionPolicy> {
+  await sendmail?.loadStatic()
   const veto = (address: ClientAddress, prefixLength: number) =>
-    publisher?.staticEntries.vetoFor(address, prefixLength)?.entry
+    sendmail?.staticEntries.vetoFor(address, prefixLength)?.entry
   return policyOf(config, config.admission.neverDefaults ? defaultNeverNetworks() : undefined, veto)
 }
 
@@ -60,13 +66,13 @@ class OpenTable implements OfflineTarget {
   readonly #config: Config
   readonly #table: AuthorizationTable
   readonly #target: TableTarget
-  readonly #publisher: SendmailAccessPublisher | undefined
+  readonly #publishers: Publishers
 
-  constructor(config: Config, clock: Clock, table: AuthorizationTable, publisher: SendmailAccessPublisher | undefined) {
+  constructor(config: Config, clock: Clock, table: AuthorizationTable, publishers: Publishers) {
     this.#config = config
     this.#table = table
-    this.#publisher = publisher
-    this.#target = new TableTarget({ table, clock, onChanges: () => {} }) // the map is made from the whole table afterwards
+    this.#publishers = publishers
+    this.#target = new TableTarget({ table, clock, onChanges: () => {} }) // the maps are made from the whole table afterwards
   }
 
   list(): AsyncIterable<Api.ListEntry> {
@@ -134,14 +140,13 @@ class OpenTable implements OfflineTarget {
     })
   }
 
-  async #syncMaps(): Promise<Api.PruneAnswer['maps']> {
-    if (this.#publisher === undefined) return []
+  #syncMaps(): Promise<Api.PruneAnswer['maps']> {
     const stays = this.#config.whenStopped === 'until_expiry'
-    return [await syncMap(this.#publisher, stays ? () => this.#table.authorizations() : undefined)]
+    return syncMaps(this.#publishers, stays ? () => this.#table.authorizations() : undefined)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#publisher?.[Symbol.asyncDispose]()
+    await closePublishers(this.#publishers)
     await this.#table[Symbol.asyncDispose]()
   }
 }
@@ -152,15 +157,15 @@ class OpenTable implements OfflineTarget {
  */
 function closingTarget(config: Config, clock: Clock, trouble: PopauthdError, notice: Notice): OfflineTarget {
   const lock = takeLock(config.stateDirectory, trouble)
-  const publisher = openPublisher(config, clock, () => true, notice)
+  const publishers = publishersFor(config, { clock, isKnown: () => true, notice })
   return {
     ...allFailing(trouble),
     async prune() {
-      const maps = publisher === undefined ? [] : [await syncMap(publisher, undefined)]
+      const maps = await syncMaps(publishers, undefined)
       return { daemon: false, problem: problemText(trouble), removed: 0, authorized: 0, maps }
     },
     async [Symbol.asyncDispose]() {
-      await publisher?.[Symbol.asyncDispose]()
+      await closePublishers(publishers)
       lock[Symbol.dispose]()
     },
   }

@@ -38,6 +38,7 @@ export function crossCheck(values: Partial<Values>, context: CheckContext): Find
     sendersOnce,
     ownFormats,
     lookupSockets,
+    mapFiles,
     groups,
     modes,
     sourceRights,
@@ -125,6 +126,37 @@ const lookupSockets: Check = (values, { groupFile }) =>
     return found
   })
 
+/** Formats whose keys are whole addresses: they have no way to say an IPv6 network. */
+const WHOLE_ADDRESSES: readonly string[] = ['postfix', 'exim_cdb', 'tcprules']
+
+/** A map whose file cannot be made as it is wanted, or that cannot say what a login opens. */
+const mapFiles: Check = (values, { groupFile }) =>
+  (values.maps ?? []).flatMap((map, index) => {
+    const found: Finding[] = []
+    const prefix = values['admission.ipv6_prefix'] ?? 128
+    if (prefix < 128 && WHOLE_ADDRESSES.includes(map.format))
+      found.push(
+        problem(
+          'maps',
+          `a map of format ${map.format} cannot say the IPv6 networks of admission.ipv6_prefix ${prefix}; use \`lookups\`, or ipv6_prefix 128`,
+          [index, 'format'],
+        ),
+      )
+    if (!('path' in map)) return found
+    const text = `0${map.mode.toString(8).padStart(3, '0')}`
+    if ((map.mode & 0o600) !== 0o600)
+      found.push(
+        problem('maps', `found "${text}": the owner must be able to read and write; write "0644"`, [index, 'mode']),
+      )
+    if ((map.mode & 0o022) !== 0)
+      found.push(
+        problem('maps', `found "${text}": others than popauthd could open the relay; write "0644"`, [index, 'mode']),
+      )
+    if (map.group !== undefined && groupId(map.group, groupFile) === undefined)
+      found.push(problem('maps', noGroup(map.group), [index, 'group']))
+    return found
+  })
+
 /** Rights of named pipes and of receivers' sockets: who may write there can open the relay. */
 const sourceRights: Check = (values, { groupFile }) =>
   (values.sources ?? []).flatMap((source, index) => {
@@ -209,6 +241,8 @@ const distinctPaths: Check = (values) => {
     take('path' in at ? at.path : `${at.address} port ${at.port}`, 'lookups', `the socket of lookups[${index}]`, [
       index,
     ])
+  for (const [index, map] of (values.maps ?? []).entries())
+    take('path' in map ? map.path : undefined, 'maps', `the file of maps[${index}]`, [index])
   for (const [index, source] of (values.sources ?? []).entries())
     for (const place of source.kind === 'dovecot_reports' ? reportPlaces(source.reports) : [sourceName(source)])
       take(place, 'sources', `the log of sources[${index}]`, [index])

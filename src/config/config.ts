@@ -89,6 +89,38 @@ export interface PortConfig {
   readonly port: number
 }
 
+/** What every map has. */
+interface AnyMapConfig {
+  /** Changes that come within this time are published together. */
+  readonly gatherMilliseconds: number
+  /** Program and arguments, no shell; empty: none. What it is for depends on the format. */
+  readonly command: readonly string[]
+}
+
+/** A map that is one file. */
+export interface FileMapConfig extends AnyMapConfig {
+  readonly path: string
+  /** Rights of a file that is made. */
+  readonly mode: number
+  readonly group: string | undefined
+}
+
+/** A copy of the table that an MTA or a firewall reads, kept in step with it. */
+export type MapConfig =
+  | (FileMapConfig & { readonly format: 'exim_list' | 'exim_iplsearch' | 'exim_cdb' | 'opensmtpd' | 'courier' })
+  /** `path` is without its suffix; `mapType` undefined: what Postfix says is its default. */
+  | (FileMapConfig & { readonly format: 'postfix'; readonly mapType: 'lmdb' | 'cdb' | 'hash' | 'btree' | undefined })
+  /** `rules`: the operator's own. */
+  | (FileMapConfig & { readonly format: 'tcprules'; readonly rules: string | undefined })
+  /** `table`: family and name. */
+  | (AnyMapConfig & {
+      readonly format: 'nftables'
+      readonly table: string
+      readonly setIpv4: string
+      readonly setIpv6: string
+    })
+  | (AnyMapConfig & { readonly format: 'command' })
+
 /** The sendmail access map (2002 contract). All files lie beside `path`: `.static`, `.info`, `.db`. */
 export interface SendmailAccessConfig {
   readonly enabled: boolean
@@ -133,5 +165,6 @@ export interface Config {
   readonly sendmailAccess: SendmailAccessConfig
   readonly socketmap: SocketConfig & { readonly enabled: boolean; readonly maxConnections: number }
   readonly lookups: readonly LookupConfig[]
+  readonly maps: readonly MapConfig[]
   readonly log: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly format: 'auto' | 'json' | 'pretty' }
 }

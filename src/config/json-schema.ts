@@ -33,15 +33,21 @@ function property(path: OptionPath): JsonSchema {
   return { description, ...shape.schema, default: options[path].default(systemPlaces('linux')) }
 }
 
-/** JSON with one member a line; lists of plain values stay on one line. */
-function print(value: unknown, indent: string): string {
+const WIDEST_LINE = 120
+
+/** JSON with one member a line; lists of plain values stay on one line where it holds them. `before`: what stands in front on that line. */
+function print(value: unknown, indent: string, before = indent): string {
   const inner = `${indent}  `
   if (Array.isArray(value)) {
-    if (value.every((item) => typeof item !== 'object' || item === null))
-      return `[${value.map((item) => JSON.stringify(item)).join(', ')}]`
+    const isPlain = value.every((item) => typeof item !== 'object' || item === null)
+    const line = `[${value.map((item) => JSON.stringify(item)).join(', ')}]`
+    if (isPlain && before.length + line.length < WIDEST_LINE) return line
     return `[\n${value.map((item) => inner + print(item, inner)).join(',\n')}\n${indent}]`
   }
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const members = Object.entries(value).map(([name, item]) => `${inner}${JSON.stringify(name)}: ${print(item, inner)}`)
+  const members = Object.entries(value).map(([name, item]) => {
+    const head = `${inner}${JSON.stringify(name)}: `
+    return head + print(item, inner, head)
+  })
   return members.length === 0 ? '{}' : `{\n${members.join(',\n')}\n${indent}}`
 }

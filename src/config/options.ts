@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { formats } from './format-shapes.ts'
 import { command, networks, serverIds, sources } from './list-shapes.ts'
 import { lookups } from './lookup-shape.ts'
+import { maps } from './map-shape.ts'
 import type { Places } from './places.ts'
 import { absolutePath, fileMode, groupName, integer, oneOf, type Shape, socketPath, truth } from './shapes.ts'
 
@@ -108,6 +109,12 @@ export const options = {
     'restart',
     [],
     "Sockets on which MTAs ask who may relay, beside sendmail's (`socketmap`): entries with a protocol and a place.",
+  ),
+  maps: option(
+    maps,
+    'restart',
+    [],
+    "Copies of the table that MTAs read, kept in step: files, a firewall's set, or a command of yours; sendmail's access map is `sendmail_access`.",
   ),
   'control.socket': option(
     socketPath,

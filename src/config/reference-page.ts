@@ -4,6 +4,7 @@ import { defaultText } from './example-file.ts'
 import { formatMembers } from './format-shapes.ts'
 import { sourceMembers } from './list-shapes.ts'
 import { lookupMembers } from './lookup-shape.ts'
+import { mapMembers } from './map-shape.ts'
 import type { Member } from './members.ts'
 import { groupOf, groups, type OptionPath, optionPaths, options } from './options.ts'
 import { reportMembers } from './report-shape.ts'
@@ -52,7 +53,7 @@ export function referencePage(): string {
   const sections = Object.entries(groups).map(
     ([name, says]) => `\n## \`${name}\`\n\n${says}\n\n${table(optionPaths.filter((path) => groupOf(path) === name))}`,
   )
-  return `${HEAD}\n## Options\n\n${table(top)}\n${sourcesPart()}${formatsPart()}${lookupsPart()}${sections.join('')}`
+  return `${HEAD}\n## Options\n\n${table(top)}\n${sourcesPart()}${formatsPart()}${lookupsPart()}${mapsPart()}${sections.join('')}`
 }
 
 function table(paths: readonly OptionPath[]): string {
@@ -157,6 +158,24 @@ lookups:
   - protocol: readsocket
     socket: /run/popauthd/exim.sock
     group: Debian-exim
+\`\`\`
+`
+}
+
+function mapsPart(): string {
+  return `
+### Entries of \`maps\`
+
+Each is a copy of the table that an MTA reads, kept in step with it: what was granted or ended is there within 2 seconds. The page of each MTA says
+what to write there. \`popauthd prune\` keeps maps in step where no daemon runs.
+
+${membersTable(mapMembers)}
+\`\`\`yaml
+maps:
+  - format: exim_list
+    path: /var/lib/popauthd/exim/hosts
+  - format: command
+    command: [/usr/local/bin/on-change, --quiet]
 \`\`\`
 `
 }

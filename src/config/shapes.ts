@@ -114,6 +114,17 @@ export const fileMode: Shape<number> = {
   },
 }
 
+/** `count` names with single blanks between them, each of letters, digits, `_` and `-`, beginning with a letter. */
+export function words(count: number, expected: string): Shape<string> {
+  const name = '[A-Za-z_][A-Za-z0-9_-]{0,63}'
+  const pattern = `^${Array.from({ length: count }, () => name).join(' ')}$`
+  return {
+    kind: count === 1 ? 'name' : `${count} names`,
+    schema: { type: 'string', pattern },
+    read: (raw) => (typeof raw === 'string' && new RegExp(pattern).test(raw) ? raw : fault(raw, expected)),
+  }
+}
+
 /** A group's name or number; `null` is the process's own group. */
 export const groupName: Shape<string | undefined> = {
   kind: 'group name or number, or null',

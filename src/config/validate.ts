@@ -87,6 +87,7 @@ export function configOf(values: Values): Config {
       maxConnections: values['socketmap.max_connections'],
     },
     lookups: values.lookups,
+    maps: values.maps,
     log: { level: values['log.level'], format: values['log.format'] },
   }
 }

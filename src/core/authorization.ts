@@ -56,6 +56,8 @@ export interface TableChange {
   readonly address: ClientAddress
   readonly atMs: number
   readonly untilMs?: number
+  /** Of an `extended` change: the end that was told before, where there was one. */
+  readonly beforeMs?: number
   readonly reason: VerdictReason
   /** The user whose login caused it, where one did. */
   readonly user?: string

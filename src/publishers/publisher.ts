@@ -1,16 +1,29 @@
 /** The contract of what keeps an MTA's own copy of the table: map files, firewall sets, commands. */
 import type { Authorization, TableChange } from '../core/authorization.ts'
+import type { Network } from '../core/client-address.ts'
+
+/** The whole table as it stands when it is read; long, so read it in slices with turns of the event loop in between. */
+export type WholeTable = () => Iterable<Authorization>
 
 /** Keeps one MTA's copy of the table. Calls never overlap; applying the same changes twice is harmless. */
 export interface Publisher extends AsyncDisposable {
   readonly name: string
-  /** `membership`: only `granted` and `ended` are told; `expiry`: `extended` too. */
+  /** `membership`: only `granted` and `ended` are told; `expiry`: `extended` too, well before the time that was published runs out. */
   readonly needs: 'membership' | 'expiry'
+  /**
+   * Takes the networks that may relay without a login; ask for a resync then.
+   * @throws {UsageError} where the copy has no way to say one of them; the ones before stay then
+   */
+  setAlways(networks: readonly Network[]): void
   /**
    * Resolves once a new SMTP connection is judged by `changes`; `all` yields the whole table as it stands after them.
    * @throws {PublishError} `retryable` says whether to come back.
    */
-  publish(changes: readonly TableChange[], all: () => Iterable<Authorization>, signal: AbortSignal): Promise<void>
+  publish(changes: readonly TableChange[], all: WholeTable, signal: AbortSignal): Promise<void>
   /** Makes the copy equal to `all`, whatever it held before. @throws {PublishError} */
-  resync(all: () => Iterable<Authorization>, signal: AbortSignal): Promise<void>
+  resync(all: WholeTable, signal: AbortSignal): Promise<void>
+  /** Takes out all that popauthd put there, for `when_stopped: close`; what is the operator's own stays. @throws {PublishError} */
+  closeAll(signal: AbortSignal): Promise<void>
+  /** Calls `onChange` when somebody else changed the copy; `resync` then mends it. Ends at dispose. Absent where it cannot be told. */
+  watch?(onChange: () => void): void
 }

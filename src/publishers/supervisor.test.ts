@@ -38,6 +38,12 @@ class Recorder implements Publisher {
     return this.#take('resync', signal)
   }
 
+  setAlways(): void {}
+
+  closeAll(signal: AbortSignal): Promise<void> {
+    return this.#take('close', signal)
+  }
+
   async #take(call: string, signal: AbortSignal): Promise<void> {
     this.signal = signal
     this.calls.push(call)
@@ -73,6 +79,17 @@ async function inStep(options: Parameters<typeof make>[0] = {}) {
   made.publisher.calls.length = 0
   return made
 }
+
+it('publishes an extension before the end that was published', async () => {
+  const { publisher, clock, supervisor } = await inStep()
+  supervisor.changed({ ...change('extended', '192.0.2.1'), beforeMs: clock.now() + 12_000 })
+  clock.advance(6900)
+  await turn()
+  expect(publisher.calls).toEqual([])
+  clock.advance(200)
+  await turn()
+  expect(publisher.calls).toEqual(['extended 192.0.2.1 alice'])
+})
 
 it('publishes soon, whatever the clock was set to while it published', async () => {
   const { supervisor, publisher, clock } = await inStep()

@@ -1,16 +1,16 @@
 /** Runs one publisher: gathers bursts, one publish at a time, tries again what failed. Whoever reports a change never waits. */
-import type { Authorization, TableChange } from '../core/authorization.ts'
+import type { TableChange } from '../core/authorization.ts'
 import type { ClientAddress } from '../core/client-address.ts'
 import { PopauthdError, PublishError, reasonOf } from '../errors.ts'
 import { Backoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { Publisher } from './publisher.ts'
+import type { Publisher, WholeTable } from './publisher.ts'
 
 /** What a supervisor needs. `events` has the shape of the daemon's Events. */
 export interface SupervisorOptions {
   readonly publisher: Publisher
   /** The whole table as it stands. */
-  readonly all: () => Iterable<Authorization>
+  readonly all: WholeTable
   readonly clock: Clock
   /** How long to wait for more before a run; an `ended` waits a second at most. */
   readonly gatherMilliseconds: number
@@ -31,8 +31,9 @@ export interface SupervisorState {
 
 /** `ended` must reach the map within 2 s, the run itself included. */
 const MOST_GATHER_MS = 1000
-/** `extended` changes nobody's rights: many of them go into one run. */
+/** `extended` changes nobody's rights: many of them go into one run, this long before the end that was published at the latest. */
 const EXTENDED_MS = 30_000
+const BEFORE_END_MS = 5000
 const RETRY = { firstMs: 1000, mostMs: 30_000 } as const
 /** Past this many changed addresses a full resync costs less than remembering them. */
 const MOST_PENDING = 50_000
@@ -64,7 +65,7 @@ export class Supervisor implements AsyncDisposable {
     if (this.#abort.signal.aborted) return
     if (change.kind === 'extended' && this.#options.publisher.needs === 'membership') return
     if (!this.#needsResync) this.#remember(change)
-    this.#schedule(change.kind === 'extended' ? EXTENDED_MS : this.#gatherMs())
+    this.#schedule(this.#delayOf(change))
   }
 
   /** Asks for a full resync now: at the start, after a reload, or where a file was changed from outside. Does not wait for a retry. */
@@ -122,7 +123,13 @@ export class Supervisor implements AsyncDisposable {
   #continue(): void {
     const waiting = [...this.#pending.values()].flat()
     if (this.#needsResync || waiting.some(({ kind }) => kind !== 'extended')) this.#schedule(this.#gatherMs())
-    else if (waiting.length > 0) this.#schedule(EXTENDED_MS)
+    else if (waiting.length > 0) this.#schedule(Math.min(...waiting.map((change) => this.#delayOf(change))))
+  }
+
+  #delayOf({ kind, beforeMs }: TableChange): number {
+    if (kind !== 'extended') return this.#gatherMs()
+    const leftMs = beforeMs === undefined ? EXTENDED_MS : beforeMs - this.#options.clock.now() - BEFORE_END_MS
+    return Math.max(this.#gatherMs(), Math.min(EXTENDED_MS, leftMs))
   }
 
   async #publish(): Promise<void> {

@@ -71,8 +71,9 @@ export function changeBetween(
   if (told === now) return undefined
   const kind = now === 0 ? 'ended' : told === 0 ? 'granted' : 'extended'
   const until = now > 0 ? { untilMs: now } : {}
+  const before = kind === 'extended' && told > 0 ? { beforeMs: told } : {}
   const byWhom = login === undefined || now === 0 ? {} : { user: login.user, loginMs: login.lastMs }
-  return { kind, address, atMs, ...until, reason: verdict.reason, ...byWhom }
+  return { kind, address, atMs, ...until, ...before, reason: verdict.reason, ...byWhom }
 }
 
 /** How a map lists the address: see the head of this file. */

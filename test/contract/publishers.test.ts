@@ -1,5 +1,5 @@
 // What every publisher must do, whatever it writes: hold exactly the table's clients after each call, and leave the copy alone when it fails.
-import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Authorization, TableChange } from '../../src/core/authorization.ts'
 import { type ClientAddress, parseClientAddress } from '../../src/core/client-address.ts'
 import { ManualClock } from '../../src/lib/clock.ts'
+import { eximListFormat } from '../../src/publishers/exim-list/format.ts'
+import { type FileFormat, FilePublisher } from '../../src/publishers/file-publisher.ts'
 import type { Publisher } from '../../src/publishers/publisher.ts'
 import { SendmailAccessPublisher } from '../../src/publishers/sendmail-access/sendmail-access-publisher.ts'
 import { mapTools } from '../support/makemap.ts'
@@ -20,7 +22,21 @@ interface Subject {
 const subjects: Record<string, (directory: string, clock: ManualClock) => Promise<Subject>> = {
   'sendmail access map, hash': (directory, clock) => sendmailAccess(directory, clock, 'hash'),
   'sendmail access map, without editmap': (directory, clock) => sendmailAccess(directory, clock, 'hash', false),
+  'Exim host list': eximList,
 }
+
+async function eximList(directory: string, clock: ManualClock): Promise<Subject> {
+  const path = join(directory, 'hosts')
+  return fileSubject(path, clock, eximListFormat(128), async () => linesOf(await readFile(path, 'latin1')))
+}
+
+/** A map that is one file; `read` gives its addresses. */
+function fileSubject(path: string, clock: ManualClock, format: FileFormat, read: () => Promise<string[]>): Subject {
+  const options = { name: 'map', path, rights: { mode: 0o644 }, format, stateDirectory: '/nowhere', clock }
+  return { publisher: new FilePublisher(options), read: async () => (await read()).sort() }
+}
+
+const linesOf = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 
 async function sendmailAccess(directory: string, clock: ManualClock, mapType: string, edits = true): Promise<Subject> {
   const tools = await mapTools(directory)
@@ -154,6 +170,14 @@ describe.each(Object.entries(subjects))('publisher %s', (_name, make) => {
     await rename(`${directory}.away`, directory)
     await publish()
     expect(await subject.read()).toEqual(['192.0.2.1', '192.0.2.2'])
+  })
+
+  it('is empty of logins after it was closed, and whole again after a resync', async () => {
+    await publish(change('granted', '192.0.2.1'), change('granted', '2001:db8::1'))
+    await subject.publisher.closeAll(signal)
+    expect(await subject.read()).toEqual([])
+    await subject.publisher.resync(all, signal)
+    expect(await subject.read()).toEqual(['192.0.2.1', '2001:db8::1'])
   })
 
   it('gives up when it is told to, and leaves the copy as it was', async () => {

@@ -9,9 +9,9 @@ import { PublishError, UsageError } from '../../errors.ts'
 import { syncDirectory } from '../../lib/atomic-file.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { type Owner, otherOwnerOf } from '../../lib/directory-owner.ts'
-import { type FileIdentity, identityOf } from './file-identity.ts'
-import { cannotWrite, keepRights, ORDINARY_MAP_MODE, realTarget } from './replace-file.ts'
-import { runTool } from './run-tool.ts'
+import { type FileIdentity, identityOf } from '../file-identity.ts'
+import { cannotWrite, keepRights, ORDINARY_MAP_MODE, realTarget } from '../replace-file.ts'
+import { runTool } from '../run-tool.ts'
 
 const SUFFIXES: Readonly<Record<string, string>> = { hash: '.db', btree: '.db', cdb: '.cdb' }
 const OLD_MARK = '.popauthd-old.'
@@ -20,6 +20,9 @@ const SECOND_TOUCH_MS = 1100
 // Measured with sendmail 8.17 and hash maps: starting a tool, and writing one entry.
 const TOOL_MS = 6
 const ENTRY_MS = 0.003
+
+const WHEN_MISSING =
+  'install it (Debian: sendmail-bin), or set sendmail_access.makemap_command and editmap_command to where it is'
 
 /** Single entries to change: lines for makemap, and keys to remove. */
 export interface MapChange {
@@ -100,7 +103,10 @@ export class MapFile {
     const text = await open(textPath, 'r')
     try {
       if (!this.inPlace) await unlink(await this.#staged()).catch(() => {})
-      await runTool(await this.#command(this.#settings.makemapCommand), text.fd, signal, as)
+      await runTool(await this.#command(this.#settings.makemapCommand), text.fd, signal, {
+        as,
+        whenMissing: WHEN_MISSING,
+      })
     } finally {
       await text.close()
     }
@@ -123,10 +129,10 @@ export class MapFile {
 
   async #edit({ add, remove }: MapChange, signal: AbortSignal): Promise<void> {
     const editmap = await this.#command(this.#settings.editmapCommand)
-    for (const key of remove) await runTool([...editmap, key], '', signal)
+    for (const key of remove) await runTool([...editmap, key], '', signal, { whenMissing: WHEN_MISSING })
     if (add.length === 0) return
     const [program = '', ...args] = await this.#command(this.#settings.makemapCommand)
-    await runTool([program, '-o', '-r', ...args], add.join(''), signal)
+    await runTool([program, '-o', '-r', ...args], add.join(''), signal, { whenMissing: WHEN_MISSING })
   }
 
   /** Puts what was built in force: for new SMTP sessions by the rename, for open ones by the old file's time. @throws {PublishError} */
@@ -144,7 +150,7 @@ export class MapFile {
     try {
       const file = await open(staged, constants.O_RDONLY | constants.O_NOFOLLOW)
       try {
-        await keepRights(file, target, this.#newMode)
+        await keepRights(file, target, this.#newMode === undefined ? undefined : { mode: this.#newMode })
         await file.sync()
       } finally {
         await file.close()

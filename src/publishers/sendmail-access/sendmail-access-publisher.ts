@@ -2,23 +2,22 @@
  * Keeps a sendmail access map in step, as the POPauthd of 2002 did: `access` = access.static + live entries, access.info beside it, and the
  * map itself by makemap. Manuals: makemap(8), cf/README "access_db". What sendmail sees at which moment: docs/sendmail-findings.md.
  */
-import { constants } from 'node:fs'
-import { access, mkdir, open } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { SendmailAccessConfig } from '../../config/config.ts'
 import type { AccessEntry } from '../../core/access-text.ts'
-import type { Authorization, TableChange } from '../../core/authorization.ts'
+import type { TableChange } from '../../core/authorization.ts'
 import type { ClientAddress, Network } from '../../core/client-address.ts'
 import type { StaticEntries } from '../../core/static-entries.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { giveToOwnerOf } from '../../lib/directory-owner.ts'
-import type { Publisher } from '../publisher.ts'
+import { type FileIdentity, identityOf } from '../file-identity.ts'
+import { makeMapDirectory } from '../map-directory.ts'
+import { OutsideWatch } from '../outside-watch.ts'
+import type { Publisher, WholeTable } from '../publisher.ts'
+import { cannotWrite, removeStaged, replaceFile, type StagedFile, stageFile } from '../replace-file.ts'
 import { relayLine, renderAccess } from './access-text-file.ts'
-import { type FileIdentity, identityOf } from './file-identity.ts'
 import { LiveEntries } from './live-entries.ts'
 import { type MapChange, MapFile } from './map-file.ts'
-import { OutsideWatch } from './outside-watch.ts'
-import { cannotWrite, removeStaged, replaceFile, type StagedFile, stageFile } from './replace-file.ts'
 import { readText, StaticFile } from './static-file.ts'
 
 /** What the publisher needs. */
@@ -39,7 +38,7 @@ interface SendmailAccessOptions {
   readonly onStatic?: (entries: StaticEntries) => void
 }
 
-const NEW_TEXT_MODE = 0o640
+const NEW_TEXT = { mode: 0o640 }
 
 /**
  * The sendmail map file publisher. The caller holds the lock of the state directory, so that the daemon and `popauthd prune` never run at
@@ -83,7 +82,6 @@ export class SendmailAccessPublisher implements Publisher {
     this.#takeStatic((await readText(this.#static.path)) ?? (await readText(this.#options.config.path)) ?? '')
   }
 
-  /** Takes other networks that always may relay, after a reload; ask for a resync then. @throws {UsageError} as the constructor */
   setAlways(networks: readonly Network[]): void {
     this.#live.setAlways(networks)
     this.#published = undefined
@@ -95,11 +93,7 @@ export class SendmailAccessPublisher implements Publisher {
     this.#watch ??= new OutsideWatch(dirname(this.#options.config.path), this.#options.clock, isTouched, onChange)
   }
 
-  async publish(
-    changes: readonly TableChange[],
-    all: () => Iterable<Authorization>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async publish(changes: readonly TableChange[], all: WholeTable, signal: AbortSignal): Promise<void> {
     await this.#exclusively(async () => {
       const staticBefore = await identityOf(this.#static.path)
       if (this.#published === undefined || !(await this.#isInStep())) return this.#publishWhole(all, signal)
@@ -111,7 +105,7 @@ export class SendmailAccessPublisher implements Publisher {
     })
   }
 
-  async resync(all: () => Iterable<Authorization>, signal: AbortSignal): Promise<void> {
+  async resync(all: WholeTable, signal: AbortSignal): Promise<void> {
     await this.#exclusively(() => this.#publishWhole(all, signal))
   }
 
@@ -130,7 +124,7 @@ export class SendmailAccessPublisher implements Publisher {
     }
   }
 
-  async #publishWhole(all: () => Iterable<Authorization>, signal: AbortSignal, live = this.#live): Promise<void> {
+  async #publishWhole(all: WholeTable, signal: AbortSignal, live = this.#live): Promise<void> {
     this.#published = undefined
     signal.throwIfAborted()
     await this.#prepare()
@@ -149,22 +143,16 @@ export class SendmailAccessPublisher implements Publisher {
 
   async #prepare(): Promise<void> {
     const { path } = this.#options.config
-    await this.#makeDirectory(dirname(path)).catch((error: unknown) => {
+    try {
+      await makeMapDirectory(dirname(path), this.#options.stateDirectory)
+      await access(dirname(path))
+    } catch (error) {
       throw cannotWrite(path, error)
-    })
+    }
     if (this.#isCleaned) return
     await this.#map.cleanUp()
     for (const file of [path, this.#static.path, this.#static.infoPath]) await removeStaged(file)
     this.#isCleaned = true
-  }
-
-  // sendmail must be able to pass it, and refuses one that its group or others may write to.
-  async #makeDirectory(directory: string): Promise<void> {
-    const isOwn = directory.startsWith(`${this.#options.stateDirectory}/`)
-    if (isOwn && (await mkdir(directory, { recursive: true })) !== undefined) {
-      await openToSendmail(directory, this.#options.stateDirectory)
-    }
-    await access(directory)
   }
 
   #takeStatic(text: string): void {
@@ -180,7 +168,7 @@ export class SendmailAccessPublisher implements Publisher {
 
   // Text and map are both made first, and only then put in force one after the other, so that a failure changes neither.
   async #writeAll(live: LiveEntries, change: MapChange | undefined, signal: AbortSignal): Promise<void> {
-    const text = await stageFile(this.#options.config.path, this.#render(live), NEW_TEXT_MODE)
+    const text = await stageFile(this.#options.config.path, this.#render(live), NEW_TEXT)
     try {
       if (this.#map.inPlace) await text.commit()
       await this.#makeMap(change, text, signal)
@@ -207,7 +195,7 @@ export class SendmailAccessPublisher implements Publisher {
   }
 
   async #writeInfo(live: LiveEntries): Promise<void> {
-    if (this.#options.config.writeInfo) await replaceFile(this.#static.infoPath, live.info(), NEW_TEXT_MODE)
+    if (this.#options.config.writeInfo) await replaceFile(this.#static.infoPath, live.info(), NEW_TEXT)
   }
 
   /** With the static file as it was read: one that was edited meanwhile is not in step, and the watch sees it. */
@@ -225,15 +213,5 @@ export class SendmailAccessPublisher implements Publisher {
     this.#watch?.close()
     this.#watch = undefined
     await this.#map.close()
-  }
-}
-
-async function openToSendmail(directory: string, stateDirectory: string): Promise<void> {
-  const made = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
-  try {
-    await made.chmod(0o755)
-    giveToOwnerOf(stateDirectory, made.fd)
-  } finally {
-    await made.close()
   }
 }

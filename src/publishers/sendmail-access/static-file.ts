@@ -2,9 +2,9 @@
 import { constants, copyFile, readFile, stat } from 'node:fs/promises'
 import type { AccessEntry } from '../../core/access-text.ts'
 import { PublishError, reasonOf } from '../../errors.ts'
+import { cannotWrite, replaceFile } from '../replace-file.ts'
 import { type Examined, examineAccess, staticPartOf } from './access-text-file.ts'
 import { parseInfo } from './format.ts'
-import { cannotWrite, replaceFile } from './replace-file.ts'
 import { adoptInto, type IsKnown, type TakeOver, takeOverEdited, takeOverForeign, withoutEntries } from './take-over.ts'
 
 /** The text files of one map, and what is known about clients. */
@@ -62,13 +62,13 @@ export class StaticFile {
         },
       )
     }
-    await replaceFile(this.path, [NEW_STATIC], NEW_MODE)
+    await replaceFile(this.path, [NEW_STATIC], { mode: NEW_MODE })
     return NEW_STATIC
   }
 
   async #restore(text: string): Promise<string> {
     const restored = staticPartOf(text)
-    await replaceFile(this.path, [restored], NEW_MODE)
+    await replaceFile(this.path, [restored], { mode: NEW_MODE })
     const mend = 'to have no static entries, empty the file instead of removing it'
     this.#options.notice(`${this.path} was gone and has been restored from ${this.#options.textPath}`, { mend })
     return restored
@@ -106,7 +106,7 @@ export class StaticFile {
   }
 
   async #write(text: string, newFileMode = NEW_MODE): Promise<string> {
-    await replaceFile(this.path, [text], newFileMode)
+    await replaceFile(this.path, [text], { mode: newFileMode })
     return text
   }
 

@@ -1,13 +1,23 @@
 /** Replaces a file as a whole, keeping owner, group and mode: staged beside it, synced, then renamed. */
 import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { PublishError, reasonOf } from '../../errors.ts'
-import { syncDirectory } from '../../lib/atomic-file.ts'
-import { giveToOwnerOf } from '../../lib/directory-owner.ts'
+import { PublishError, reasonOf } from '../errors.ts'
+import { syncDirectory } from '../lib/atomic-file.ts'
+import { giveToOwnerOf } from '../lib/directory-owner.ts'
+
+type Content = Iterable<string | Buffer> | AsyncIterable<string | Buffer>
 
 const STAGED = '.popauthd-new'
 /** sendmail refuses a map of an ordinary user that not everybody may read. */
 export const ORDINARY_MAP_MODE = 0o644
+
+/** Rights of a file that is made anew. */
+export interface FileRights {
+  /** File mode bits, for instance 0o644. */
+  readonly mode: number
+  /** Group id; absent: that of the process. */
+  readonly gid?: number
+}
 
 /** A file written beside its target, not yet in force. */
 export interface StagedFile {
@@ -20,11 +30,11 @@ export interface StagedFile {
 }
 
 /**
- * Writes `content` (each character a byte: Latin-1) beside `path` (through symbolic links) under the fixed name `*.popauthd-new`; a stale one of an earlier run is removed.
- * `newFileMode` is for a target that does not exist. The caller makes sure that nobody else stages the same file.
+ * Writes `content` (text, each character a byte: Latin-1, or bytes) beside `path` (through symbolic links) under the fixed name
+ * `*.popauthd-new`; a stale one of an earlier run is removed. `rights` are for a target that does not exist. The caller makes sure that nobody else stages the same file.
  * @throws {PublishError}
  */
-export async function stageFile(path: string, content: Iterable<string>, newFileMode: number): Promise<StagedFile> {
+export async function stageFile(path: string, content: Content, rights: FileRights): Promise<StagedFile> {
   const target = await realTarget(path)
   const staged = target + STAGED
   const discard = () => unlink(staged).catch(() => {})
@@ -32,8 +42,8 @@ export async function stageFile(path: string, content: Iterable<string>, newFile
     await discard()
     const file = await open(staged, 'wx', 0o600)
     try {
-      for (const piece of content) await file.writeFile(piece, 'latin1')
-      await keepRights(file, target, newFileMode)
+      for await (const piece of content) await file.writeFile(piece, 'latin1')
+      await keepRights(file, target, rights)
       await file.sync()
     } finally {
       await file.close()
@@ -60,8 +70,8 @@ async function commit(staged: string, target: string): Promise<void> {
 }
 
 /** Stages and commits in one step. @throws {PublishError} */
-export async function replaceFile(path: string, content: Iterable<string>, newFileMode: number): Promise<void> {
-  await (await stageFile(path, content, newFileMode)).commit()
+export async function replaceFile(path: string, content: Content, rights: FileRights): Promise<void> {
+  await (await stageFile(path, content, rights)).commit()
 }
 
 /** Where `path` leads when it is a symbolic link; itself where nothing is there yet. @throws {PublishError} */
@@ -75,13 +85,14 @@ export async function realTarget(path: string): Promise<string> {
 }
 
 /**
- * Gives `file` owner, group and mode of `target`. Where there is no target it gets `newFileMode` (undefined: a map that root's makemap made),
+ * Gives `file` owner, group and mode of `target`. Where there is no target it gets `rights` (undefined: a map that root's makemap made),
  * and what root made in a directory of another user's becomes that user's, as if the daemon had made it. @throws {PublishError}
  */
-export async function keepRights(file: FileHandle, target: string, newFileMode: number | undefined): Promise<void> {
+export async function keepRights(file: FileHandle, target: string, rights: FileRights | undefined): Promise<void> {
   const old = await stat(target).catch(() => undefined)
   if (old === undefined) {
-    const mode = giveToOwnerOf(dirname(target), file.fd) ? (newFileMode ?? ORDINARY_MAP_MODE) : newFileMode
+    const mode = giveToOwnerOf(dirname(target), file.fd) ? (rights?.mode ?? ORDINARY_MAP_MODE) : rights?.mode
+    if (rights?.gid !== undefined) await giveToGroup(file, target, rights.gid)
     if (mode !== undefined) await file.chmod(mode)
     return
   }
@@ -93,6 +104,18 @@ export async function keepRights(file: FileHandle, target: string, newFileMode: 
     throw new PublishError(`cannot keep owner and group (${old.uid}:${old.gid}) of ${target}: ${reasonOf(error)}`, {
       retryable: true,
       mend: `give the file to the user popauthd runs as, or run popauthd as its owner`,
+      cause: error,
+    })
+  }
+}
+
+async function giveToGroup(file: FileHandle, target: string, gid: number): Promise<void> {
+  try {
+    await file.chown((await file.stat()).uid, gid)
+  } catch (error) {
+    throw new PublishError(`cannot give ${target} to group ${gid}: ${reasonOf(error)}`, {
+      retryable: true,
+      mend: 'make the user popauthd runs as a member of that group',
       cause: error,
     })
   }

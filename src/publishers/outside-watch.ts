@@ -1,6 +1,6 @@
 /** Notices that somebody else changed a file: a watch on its directory, with a slow poll behind it. */
 import { type FSWatcher, watch } from 'node:fs'
-import type { Clock } from '../../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
 
 const SETTLE_MS = 100
 const POLL_MS = 5000

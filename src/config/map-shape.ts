@@ -1,0 +1,152 @@
+/** The entries of `maps`: copies of the table that MTAs (or a firewall) read, kept in step with it. */
+import type { MapConfig } from './config.ts'
+import { listOf } from './list-of.ts'
+import { command } from './list-shapes.ts'
+import { type Member, record } from './members.ts'
+import { type Fault, Faults } from './problem.ts'
+import { absolutePath, fileMode, groupName, integer, oneOf, type Shape, words } from './shapes.ts'
+
+/** What a map may be. */
+export const mapFormats = [
+  'postfix',
+  'exim_list',
+  'exim_iplsearch',
+  'exim_cdb',
+  'opensmtpd',
+  'tcprules',
+  'courier',
+  'nftables',
+  'command',
+] as const
+
+type MapFormat = (typeof mapFormats)[number]
+
+/** The options of each entry of `maps`. */
+export const mapMembers = {
+  format: {
+    shape: oneOf([...mapFormats]),
+    default: '',
+    says: '`postfix`, `exim_list`, `exim_iplsearch`, `exim_cdb`, `opensmtpd`, `tcprules` (qmail), `courier`, `nftables`, or `command` (a program of yours).',
+  },
+  path: {
+    shape: absolutePath,
+    default: '',
+    says: 'The file; for `postfix` without the suffix, as in main.cf. Directories are made below the state directory only.',
+  },
+  mode: {
+    shape: fileMode,
+    default: '"0644"',
+    says: 'Rights of a file that is made; the MTA must be able to read it. Those of a file that is there are kept.',
+  },
+  group: {
+    shape: groupName,
+    default: 'null',
+    says: "Group of a file that is made; null is the daemon's own group.",
+  },
+  map_type: {
+    shape: oneOf(['lmdb', 'cdb', 'hash', 'btree']),
+    default: '',
+    says: '`postfix`: type of the map; what `postconf -h default_database_type` says unless given.',
+  },
+  rules: {
+    shape: absolutePath,
+    default: '',
+    says: '`tcprules`: the file with rules of your own; they are merged in, the more specific one wins.',
+  },
+  table: {
+    shape: words(2, 'an address family and the name of a table, such as inet filter'),
+    default: 'inet filter',
+    says: '`nftables`: family and name of the table that holds the sets.',
+  },
+  set_ipv4: {
+    shape: words(1, 'the name of a set'),
+    default: 'popauthd4',
+    says: '`nftables`: the set of IPv4 addresses.',
+  },
+  set_ipv6: {
+    shape: words(1, 'the name of a set'),
+    default: 'popauthd6',
+    says: '`nftables`: the set of IPv6 addresses.',
+  },
+  command: {
+    shape: command(true),
+    default: '',
+    says: 'Program and arguments, no shell: `command` runs it for each change; `opensmtpd` and `courier` run it after the file has changed; `postfix` and `nftables` use it in place of /usr/sbin/postmap and /usr/sbin/nft.',
+  },
+  gather_milliseconds: {
+    shape: integer(0, 60_000, 'milliseconds'),
+    default: '200',
+    says: 'Changes that come within this time are published together.',
+  },
+} as const satisfies Record<string, Member>
+
+type MemberName = keyof typeof mapMembers
+
+const FILE: readonly MemberName[] = ['path', 'mode', 'group']
+
+/** What each format may have besides `format` and `gather_milliseconds`. */
+const MEMBERS_OF: Readonly<Record<MapFormat, readonly MemberName[]>> = {
+  postfix: [...FILE, 'map_type', 'command'],
+  exim_list: FILE,
+  exim_iplsearch: FILE,
+  exim_cdb: FILE,
+  opensmtpd: [...FILE, 'command'],
+  tcprules: [...FILE, 'rules'],
+  courier: [...FILE, 'command'],
+  nftables: ['table', 'set_ipv4', 'set_ipv6', 'command'],
+  command: ['command'],
+}
+
+const DEFAULT_COMMANDS: Readonly<Partial<Record<MapFormat, readonly string[]>>> = {
+  postfix: ['/usr/sbin/postmap'],
+  nftables: ['/usr/sbin/nft'],
+}
+
+type Read = Readonly<Partial<Record<MemberName, unknown>>> & { readonly format: MapFormat }
+
+const anyMap = record<Read>(mapMembers, 'a mapping with `format` and `path`', ['format'])
+
+const map: Shape<MapConfig> = {
+  ...anyMap,
+  kind: 'map',
+  read(raw) {
+    const read = anyMap.read(raw)
+    if (read instanceof Faults) return read
+    const faults = faultsOf(read)
+    return faults.length > 0 ? new Faults(faults) : mapOf(read)
+  },
+}
+
+function faultsOf(read: Read): Fault[] {
+  const may = MEMBERS_OF[read.format]
+  const foreign = (Object.keys(read) as MemberName[])
+    .filter((name) => name !== 'format' && name !== 'gather_milliseconds' && !may.includes(name))
+    .map((name) => ({
+      at: [name],
+      text: `a map of format ${read.format} has no such option; take it out`,
+      ofKey: true,
+    }))
+  const lacking: Fault[] = []
+  if (may.includes('path') && read.path === undefined)
+    lacking.push({ at: [], text: 'has no path; add the file that the MTA reads' })
+  const program = read.command as readonly string[] | undefined
+  if (read.format === 'command' && (program === undefined || program.length === 0))
+    lacking.push({ at: [], text: 'has no command; add the program and its arguments: [/usr/local/bin/on-change]' })
+  if ((read.format === 'postfix' || read.format === 'nftables') && program?.length === 0)
+    lacking.push({ at: ['command'], text: 'is empty; name the program, or take it out' })
+  return [...foreign, ...lacking]
+}
+
+function mapOf(read: Read): MapConfig {
+  const { format, path, mode = 0o644, group, map_type, rules, table = 'inet filter' } = read
+  const { set_ipv4: setIpv4 = 'popauthd4', set_ipv6: setIpv6 = 'popauthd6', gather_milliseconds = 200 } = read
+  const program = read.command ?? DEFAULT_COMMANDS[format] ?? []
+  const common = { format, gatherMilliseconds: gather_milliseconds, command: program }
+  if (format === 'nftables') return { ...common, table, setIpv4, setIpv6 } as MapConfig
+  if (format === 'command') return common as MapConfig
+  const extra = format === 'postfix' ? { mapType: map_type } : format === 'tcprules' ? { rules } : {}
+  return { ...common, path, mode, group, ...extra } as MapConfig
+}
+
+/** The maps to be kept in step. */
+export const maps = listOf(map, 'entries with `format` and `path`')

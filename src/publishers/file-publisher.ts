@@ -1,0 +1,152 @@
+/** Keeps one file equal to the table: written as a whole beside the old one and renamed over it. What stands in it is its format's. */
+import { access } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Authorization, TableChange } from '../core/authorization.ts'
+import type { Network } from '../core/client-address.ts'
+import type { Clock } from '../lib/clock.ts'
+import { identityOf } from './file-identity.ts'
+import { makeMapDirectory } from './map-directory.ts'
+import { OutsideWatch } from './outside-watch.ts'
+import type { Publisher, WholeTable } from './publisher.ts'
+import { cannotWrite, type FileRights, removeStaged, type StagedFile, stageFile } from './replace-file.ts'
+
+/** What a file says of the table. Pure: from values to the file's content. */
+export interface FileFormat {
+  readonly needs: Publisher['needs']
+  /**
+   * The whole file, in pieces: text (each character a byte: Latin-1) or bytes. `slices` are the authorizations, some at a time;
+   * `always` the networks that may relay without a login.
+   */
+  render(slices: AsyncIterable<readonly Authorization[]>, always: readonly Network[]): AsyncIterable<string | Buffer>
+  /** @throws {UsageError} where the file has no way to say one of the networks */
+  check(always: readonly Network[]): void
+}
+
+/** What a file publisher needs. */
+export interface FilePublisherOptions {
+  /** For people: the format and the path. */
+  readonly name: string
+  readonly path: string
+  /** Rights of a file that is not there yet; those of one that is are kept. */
+  readonly rights: FileRights
+  readonly format: FileFormat
+  /** popauthd's own directory: directories are made below it, and nowhere else. */
+  readonly stateDirectory: string
+  readonly clock: Clock
+  /** What makes the MTA take the new file where a rename is not enough. Also run where only it failed the last time. @throws {PublishError} */
+  readonly afterwards?: (signal: AbortSignal) => Promise<void>
+}
+
+const SLICE = 500
+
+/** The publisher of one file. Any failure leaves the file as it was; the next call then makes everything anew. */
+export class FilePublisher implements Publisher {
+  readonly name: string
+  readonly needs: Publisher['needs']
+  readonly #options: FilePublisherOptions
+  #always: readonly Network[] = []
+  /** The file as published; undefined: it is not known to be in step. */
+  #published: string | undefined
+  #watch: OutsideWatch | undefined
+  #isBusy = false
+
+  constructor(options: FilePublisherOptions) {
+    this.name = options.name
+    this.needs = options.format.needs
+    this.#options = options
+  }
+
+  setAlways(networks: readonly Network[]): void {
+    this.#options.format.check(networks)
+    this.#always = networks
+    this.#published = undefined
+  }
+
+  watch(onChange: () => void): void {
+    const { path, clock } = this.#options
+    const isTouched = async () => !this.#isBusy && this.#published !== undefined && !(await this.#isInStep())
+    this.#watch ??= new OutsideWatch(dirname(path), clock, isTouched, onChange)
+  }
+
+  async publish(changes: readonly TableChange[], all: WholeTable, signal: AbortSignal): Promise<void> {
+    if (changes.length > 0 || !(await this.#isInStep())) await this.#write(all, this.#always, signal)
+  }
+
+  async resync(all: WholeTable, signal: AbortSignal): Promise<void> {
+    await this.#write(all, this.#always, signal)
+  }
+
+  async closeAll(signal: AbortSignal): Promise<void> {
+    await this.#write(() => [], [], signal)
+    this.#published = undefined
+  }
+
+  async #isInStep(): Promise<boolean> {
+    return this.#published !== undefined && this.#published === (await identityOf(this.#options.path))
+  }
+
+  async #write(all: WholeTable, always: readonly Network[], signal: AbortSignal): Promise<void> {
+    const { path, format, afterwards } = this.#options
+    this.#isBusy = true
+    this.#published = undefined
+    try {
+      signal.throwIfAborted()
+      await this.#prepare()
+      const staged = await this.#stage(format.render(slicesOf(all(), signal), always))
+      await commitUnless(signal, staged)
+      const identity = await identityOf(path)
+      await afterwards?.(signal)
+      this.#published = identity
+    } finally {
+      this.#isBusy = false
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    const { path, stateDirectory } = this.#options
+    const directory = dirname(path)
+    try {
+      await makeMapDirectory(directory, stateDirectory)
+      await access(directory)
+    } catch (error) {
+      throw cannotWrite(path, error)
+    }
+    await removeStaged(path)
+  }
+
+  #stage(content: AsyncIterable<string | Buffer>): Promise<StagedFile> {
+    const { path, rights } = this.#options
+    return stageFile(path, content, rights)
+  }
+
+  /** Ends the watch. The file stays as it is. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch?.close()
+    this.#watch = undefined
+  }
+}
+
+async function commitUnless(signal: AbortSignal, staged: StagedFile): Promise<void> {
+  try {
+    signal.throwIfAborted()
+    await staged.commit()
+  } catch (error) {
+    await staged.discard()
+    throw error
+  }
+}
+
+// In slices, so that a large table keeps nobody waiting. What changes meanwhile is published afterwards.
+async function* slicesOf(all: Iterable<Authorization>, signal: AbortSignal): AsyncGenerator<readonly Authorization[]> {
+  let slice: Authorization[] = []
+  for (const authorization of all) {
+    slice.push(authorization)
+    if (slice.length < SLICE) continue
+    yield slice
+    slice = []
+    await nextTurn()
+    signal.throwIfAborted()
+  }
+  if (slice.length > 0) yield slice
+}

@@ -1,0 +1,83 @@
+/** From the configuration to the publishers that keep its maps in step. */
+import type { Config, FileMapConfig, MapConfig } from '../config/config.ts'
+import { groupId } from '../config/groups.ts'
+import type { ClientAddress } from '../core/client-address.ts'
+import type { StaticEntries } from '../core/static-entries.ts'
+import { UsageError } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { eximListFormat } from './exim-list/format.ts'
+import { type FileFormat, FilePublisher } from './file-publisher.ts'
+import type { Publisher } from './publisher.ts'
+import type { FileRights } from './replace-file.ts'
+import { SendmailAccessPublisher } from './sendmail-access/sendmail-access-publisher.ts'
+
+/** What publishers need besides the configuration. */
+export interface PublisherParts {
+  readonly clock: Clock
+  /** True for addresses of which the table has a record, expired or not. */
+  readonly isKnown: (address: ClientAddress) => boolean
+  /** Tells the operator what a publisher met and coped with. */
+  readonly notice: (message: string, fields: Record<string, unknown>) => void
+  /** Called whenever access.static has new content: admission must judge by it. */
+  readonly onStatic?: (entries: StaticEntries) => void
+}
+
+/** The publishers of a configuration. */
+export interface Publishers {
+  readonly all: readonly { readonly publisher: Publisher; readonly gatherMilliseconds: number }[]
+  /** The one among them whose static entries admission heeds; undefined where it is switched off. */
+  readonly sendmail: SendmailAccessPublisher | undefined
+}
+
+/** Makes them; nothing is written yet. @throws {UsageError} where a map cannot say what the configuration opens */
+export function publishersFor(config: Config, parts: PublisherParts): Publishers {
+  const sendmail = sendmailPublisher(config, parts)
+  const { gatherMilliseconds } = config.sendmailAccess
+  const first = sendmail === undefined ? [] : [{ publisher: sendmail, gatherMilliseconds }]
+  const rest = config.maps.map((map) => ({
+    publisher: publisherOf(map, config, parts),
+    gatherMilliseconds: map.gatherMilliseconds,
+  }))
+  for (const { publisher } of rest) publisher.setAlways(config.admission.always)
+  return { all: [...first, ...rest], sendmail }
+}
+
+function sendmailPublisher(config: Config, parts: PublisherParts): SendmailAccessPublisher | undefined {
+  const { sendmailAccess, admission, stateDirectory } = config
+  if (!sendmailAccess.enabled) return undefined
+  const { always, ipv6Prefix } = admission
+  return new SendmailAccessPublisher({ config: sendmailAccess, always, ipv6Prefix, stateDirectory, ...parts })
+}
+
+function publisherOf(map: MapConfig, config: Config, parts: PublisherParts): Publisher {
+  const { ipv6Prefix } = config.admission
+  switch (map.format) {
+    case 'exim_list':
+      return filePublisher(map, eximListFormat(ipv6Prefix), config, parts)
+    default:
+      throw new UsageError(`maps of format ${map.format} cannot be kept in step yet`)
+  }
+}
+
+/** A map that is one file, replaced as a whole. */
+function filePublisher(
+  map: FileMapConfig & { readonly format: string },
+  format: FileFormat,
+  { stateDirectory }: Config,
+  { clock }: PublisherParts,
+): FilePublisher {
+  const { path } = map
+  return new FilePublisher({
+    name: `${map.format} ${path}`,
+    path,
+    rights: rightsOf(map),
+    format,
+    stateDirectory,
+    clock,
+  })
+}
+
+function rightsOf({ mode, group }: FileMapConfig): FileRights {
+  const gid = group === undefined ? undefined : groupId(group)
+  return gid === undefined ? { mode } : { mode, gid }
+}

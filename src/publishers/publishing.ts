@@ -1,0 +1,86 @@
+/** All maps of a running daemon, each with its supervisor: told of changes, brought in step, closed. */
+import type { TableChange } from '../core/authorization.ts'
+import type { Network } from '../core/client-address.ts'
+import { Lifecycle } from '../lib/lifecycle.ts'
+import type { Publishers } from './for-config.ts'
+import { Supervisor, type SupervisorOptions } from './supervisor.ts'
+
+/** A supervisor and whose it is. */
+export interface NamedSupervisor {
+  readonly name: string
+  readonly supervisor: Supervisor
+}
+
+const CLOSE_MS = 10_000
+
+/** Owns the publishers: disposing closes them. */
+export class Publishing implements AsyncDisposable {
+  readonly supervisors: readonly NamedSupervisor[]
+  readonly #publishers: Publishers
+  readonly #parts = new Lifecycle()
+  #always: readonly Network[] | undefined
+
+  constructor(publishers: Publishers, options: Pick<SupervisorOptions, 'all' | 'clock' | 'events'>) {
+    this.#publishers = publishers
+    this.supervisors = publishers.all.map(({ publisher, gatherMilliseconds }) => {
+      this.#parts.use(publisher)
+      const supervisor = new Supervisor({ publisher, gatherMilliseconds, ...options })
+      return { name: publisher.name, supervisor: this.#parts.use(supervisor) }
+    })
+  }
+
+  /** Brings every map in step for the first time, and keeps an eye on what others do to it. Resolves when each was tried once. */
+  async start(): Promise<void> {
+    for (const [index, { publisher }] of this.#publishers.all.entries()) {
+      const supervisor = this.supervisors[index]?.supervisor
+      publisher.watch?.(() => supervisor?.resync())
+      supervisor?.resync()
+    }
+    await this.settled()
+  }
+
+  /** Takes in one change of the table. Never throws, never waits. */
+  changed(change: TableChange): void {
+    for (const { supervisor } of this.supervisors) supervisor.changed(change)
+  }
+
+  /** Begins to make every map anew. */
+  resync(): void {
+    for (const { supervisor } of this.supervisors) supervisor.resync()
+  }
+
+  /** Takes the networks that may relay without a login; where they are others than before, every map is made anew. @throws {UsageError} where a map cannot say one: nothing changes then */
+  setAlways(networks: readonly Network[]): void {
+    const before = this.#always
+    if (before !== undefined && textOf(before) === textOf(networks)) return
+    try {
+      for (const { publisher } of this.#publishers.all) publisher.setAlways(networks)
+    } catch (error) {
+      for (const { publisher } of this.#publishers.all) publisher.setAlways(before ?? [])
+      throw error
+    }
+    this.#always = networks
+    if (before !== undefined) this.resync()
+  }
+
+  /** Publishes what is waiting and resolves when that is over, or failed. */
+  async settled(): Promise<void> {
+    await Promise.all(this.supervisors.map(({ supervisor }) => supervisor.settled()))
+  }
+
+  /** Takes everybody out of every map. @throws the first failure, after all were tried */
+  async closeAll(): Promise<void> {
+    const signal = AbortSignal.timeout(CLOSE_MS)
+    const results = await Promise.allSettled(this.#publishers.all.map(({ publisher }) => publisher.closeAll(signal)))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#parts[Symbol.asyncDispose]()
+  }
+}
+
+function textOf(networks: readonly Network[]): string {
+  return networks.map(({ text }) => text).join(' ')
+}
