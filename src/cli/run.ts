@@ -1,7 +1,8 @@
 /** `popauthd run`: the daemon in the foreground; with `--here` on the checkout's own state, with a demonstration where there is no log. */
 import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
+import { PerformanceObserver } from 'node:perf_hooks'
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import type { LoadedConfig } from '../config/load.ts'
 import type { DaemonOptions } from '../daemon-options.ts'
 import { UsageError } from '../errors.ts'
@@ -84,12 +85,21 @@ async function start(context: CliContext, options: RunArguments): Promise<void> 
   if (signal.aborted) await writing
 }
 
+/** How large the part of the heap where objects begin may get, bytes. */
+const MOST_YOUNG_BYTES = 8 * 1024 * 1024
+
 /**
- * The part of the heap where objects begin stays at its first size: a daemon that reads a flood would let it grow to 48 MB for good. A flood
- * is taken as fast without (bench/catch-up.ts).
+ * Ends the growth of that part: a daemon that reads a flood would let it get to 48 MB for good. Kept at its first size (1 MB) it would cost a
+ * flood a quarter of its time.
  */
 function keepHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1')
+  const observer = new PerformanceObserver(() => {
+    const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
+    if (young !== undefined && young.space_size < MOST_YOUNG_BYTES) return
+    setFlagsFromString('--semi-space-growth-factor=1')
+    observer.disconnect()
+  })
+  observer.observe({ entryTypes: ['gc'] })
 }
 
 async function planOf(context: CliContext, { log: logs = [], demo = false }: RunArguments): Promise<RunPlan> {

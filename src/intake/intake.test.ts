@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { pendingCommit } from '../../test/support/pending-commit.ts'
 import type { AdmissionPolicy } from '../admission/policy.ts'
 import type { Login } from '../core/login.ts'
 import { TableError } from '../errors.ts'
@@ -8,7 +9,7 @@ import { createLogger } from '../log.ts'
 import { parsers } from '../parsers/index.ts'
 import { LoginScanner } from '../parsers/scanner.ts'
 import type { Source, SourceChunk } from '../sources/source.ts'
-import type { CommitInput, CommitResult } from '../table/results.ts'
+import type { CommitInput, CommitResult, PendingCommit } from '../table/results.ts'
 import { IDLE_POSITION_MS, Intake, LONGEST_FIRST_MS } from './intake.ts'
 
 const START = Date.parse('2026-11-22T16:20:05Z')
@@ -46,7 +47,11 @@ class FakeTable {
     return this.kept
   }
 
-  async commit(input: CommitInput): Promise<CommitResult> {
+  beginCommit(input: CommitInput): PendingCommit {
+    return pendingCommit(this.#commit(input))
+  }
+
+  async #commit(input: CommitInput): Promise<CommitResult> {
     if (this.failures-- > 0) throw new TableError('cannot write the table: no space left on the device')
     this.commits.push(input)
     return { changes: [], outcomes: input.logins.map((one: Login) => ({ login: one, kind: 'accepted' as const })) }

@@ -8,7 +8,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { LoginScanner, RejectedLine, ScanHandler } from '../parsers/scanner.ts'
 import type { Source, SourceChunk, SourcePosition } from '../sources/source.ts'
 import type { AuthorizationTable } from '../table/authorization-table.ts'
-import type { CommitInput, CommitResult } from '../table/results.ts'
+import type { CommitChain, CommitInput, CommitResult } from '../table/results.ts'
 import { DriftWatch, type ServerCounts, type StoredCounts } from './drift.ts'
 import { FirstReading } from './first-reading.ts'
 import { Recorder } from './recorder.ts'
@@ -42,7 +42,7 @@ interface IntakeParts {
   readonly servers: readonly string[]
   /** The zone in which the scanner reads times without one: an IANA name or `local`. */
   readonly timezone: string
-  readonly table: Pick<AuthorizationTable, 'commit' | 'position' | 'policy'>
+  readonly table: Pick<AuthorizationTable, 'beginCommit' | 'position' | 'policy'>
   readonly events: Events
   readonly clock: Clock
   /** Told of each commit's changes, after the commit. */
@@ -133,9 +133,9 @@ export class Intake {
     else scanner.restore(kept.scanner)
     this.#drift.restore(kept?.counts)
     this.#position = kept?.source
-    const commit = (input: CommitInput) => table.commit(input)
+    const begin = (input: CommitInput, chain: CommitChain) => table.beginCommit(input, chain)
     const onCommit = (result: CommitResult) => this.#committed(result)
-    const recorder = new Recorder({ sourceId: source.id, commit, onCommit, events, clock }, signal)
+    const recorder = new Recorder({ sourceId: source.id, begin, onCommit, events, clock }, signal)
     this.#recorder = recorder
     let last: SourceChunk | undefined
     for await (const chunk of source.chunks(kept?.source, signal)) {

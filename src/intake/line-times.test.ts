@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { pendingCommit } from '../../test/support/pending-commit.ts'
 import { NetworkSet } from '../admission/network-set.ts'
 import type { AdmissionPolicy } from '../admission/policy.ts'
 import { Events } from '../events.ts'
@@ -58,9 +59,9 @@ async function read(...texts: readonly { readonly afterMs: number; readonly text
   const counted = {
     policy,
     position: (id: string) => table.position(id),
-    commit: (input: CommitInput) => {
+    beginCommit: (input: CommitInput) => {
       committing++
-      return table.commit(input).finally(() => committing--)
+      return pendingCommit(table.commit(input).finally(() => committing--))
     },
   }
   const source: Source = {

@@ -11,8 +11,8 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const logins = (count: number, first = 0) =>
   Array.from({ length: count }, (_, i) => ({ user: `user${first + i}` }) as Login)
 
-/** A table whose commits end when the test says so. */
-function setUp() {
+/** A table whose commits are written when the test says so; with `judges` false they are judged only then, too. */
+function setUp({ judges = false } = {}) {
   const commits: CommitInput[] = []
   const ends: { resolve: (result: CommitResult) => void; reject: (error: unknown) => void }[] = []
   const stop = new AbortController()
@@ -20,11 +20,13 @@ function setUp() {
   const recorder = new Recorder(
     {
       sourceId: 'file:test.log',
-      commit: (input) =>
-        new Promise((resolve, reject) => {
+      begin: (input) => {
+        const written = new Promise<CommitResult>((resolve, reject) => {
           commits.push(input)
           ends.push({ resolve, reject })
-        }),
+        })
+        return { judged: judges ? Promise.resolve() : written, written }
+      },
       onCommit: () => {},
       events: new Events(createLogger({ level: 'error', format: 'json' }, { write: () => {} }), clock),
       clock,
@@ -100,6 +102,24 @@ it('tries a commit that failed again, with what it held, before anything else', 
     [1, 1],
     [2, 2],
   ])
+})
+
+it('begins a commit when the one before is judged, and again from the one that failed', async () => {
+  const { recorder, commits, ends, clock, finish } = setUp({ judges: true })
+  await add(recorder, 3 * COMMIT_LOGINS, 7)
+  await turn()
+  expect(commits).toHaveLength(3)
+  await finish()
+  ends.shift()?.reject(new TableError('no space left'))
+  ends.shift()?.reject(new VoidCommitError('what went before could not be written'))
+  await turn()
+  expect(recorder.trouble).toContain('no space left')
+  expect(recorder.recorded.position).toBeUndefined()
+  clock.advance(1_000)
+  await turn()
+  expect(commits.slice(3)).toEqual(commits.slice(1, 3))
+  for (let i = 0; i < 2; i++) await finish()
+  expect(recorder.recorded.position).toEqual({ to: 7 })
 })
 
 it('stops at a commit that fails, and takes nothing behind it', async () => {

@@ -1,13 +1,13 @@
-/** Puts the logins of one source into the table: one commit after the other. What is read while one is on its way to the disk goes into the next. */
+/** Puts the logins of one source into the table, in small commits one behind the other. What is read while they are on their way waits for the next ones. */
 import type { Login } from '../core/login.ts'
 import { reasonOf, VoidCommitError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { SourcePosition } from '../sources/source.ts'
-import type { CommitInput, CommitResult } from '../table/results.ts'
+import { CommitChain, type CommitInput, type CommitResult, type PendingCommit } from '../table/results.ts'
 
-/** Logins of one transaction. More take less of the disk each, but whoever logs in at another server meanwhile waits for them. */
-export const COMMIT_LOGINS = 100
+/** Logins that are judged in one go: whoever logs in at another server meanwhile waits for them. Many such commits go to the disk together. */
+export const COMMIT_LOGINS = 25
 /** Where so many wait, reading waits for the disk. */
 export const MOST_WAITING = 1_000
 /** Pause before a failed commit is tried again. */
@@ -16,7 +16,7 @@ const RETRY_MS = 1_000
 /** What a recorder works with. */
 interface RecorderParts {
   readonly sourceId: string
-  readonly commit: (input: CommitInput) => Promise<CommitResult>
+  readonly begin: (input: CommitInput, chain: CommitChain) => PendingCommit
   /** Told after each commit. */
   readonly onCommit: (result: CommitResult) => void
   readonly events: Events
@@ -94,37 +94,46 @@ export class Recorder {
 
   async #write({ logins, position, kept }: Waiting): Promise<void> {
     const { sourceId, clock } = this.#parts
-    const last = Math.max(0, Math.ceil(logins.length / COMMIT_LOGINS) - 1) * COMMIT_LOGINS
-    for (let at = 0; at < last; at += COMMIT_LOGINS) {
-      // It is read again at the next start: a stop takes no longer than this.
-      if (this.#signal.aborted && last - at > MOST_WAITING) this.#isStopped = true
-      if (this.#isStopped || !(await this.#commit({ logins: logins.slice(at, at + COMMIT_LOGINS) }))) return
+    let commits = commitsOf(logins, { sourceId, value: kept })
+    while (commits.length > 0 && !this.#isStopped) {
+      const { written, error } = await this.#attempt(commits)
+      commits = commits.slice(written)
+      // What went before failed: its own source tells of that, and waits.
+      if (error !== undefined && !(error instanceof VoidCommitError)) await this.#pauseAfter(error)
     }
-    if (!(await this.#commit({ logins: logins.slice(last), position: { sourceId, value: kept } }))) return
+    if (this.#isStopped) return
     this.#recorded = position
     this.#recordedAtMs = clock.elapsedMs()
   }
 
-  /** Tries until it works; false where it was stopped before. */
-  async #commit(input: CommitInput): Promise<boolean> {
-    const { commit, onCommit, clock } = this.#parts
-    for (;;) {
-      try {
-        const result = await commit(input)
-        this.#works()
-        onCommit(result)
-        return true
-      } catch (error) {
-        // What went before it failed: its own source tells of that, and waits.
-        if (error instanceof VoidCommitError) continue
-        this.#fail(error)
-        if (this.#signal.aborted) {
-          this.#isStopped = true
-          return false
-        }
-        await pause(clock, this.#signal)
-      }
+  /** Begins the commits in their order, each when the one before is judged; resolves with how many of them are written, and why no more. */
+  async #attempt(commits: readonly CommitInput[]): Promise<{ written: number; error: unknown }> {
+    const { begin, onCommit } = this.#parts
+    const chain = new CommitChain()
+    const errors: unknown[] = []
+    const writing: Promise<void>[] = []
+    let written = 0
+    const succeed = (result: CommitResult) => {
+      written++
+      this.#works()
+      onCommit(result)
     }
+    for (const [i, commit] of commits.entries()) {
+      // It is read again at the next start: a stop takes no longer than this.
+      if (this.#signal.aborted && (commits.length - i - 1) * COMMIT_LOGINS > MOST_WAITING) this.#isStopped = true
+      if (this.#isStopped || errors.length > 0) break
+      const pending = begin(commit, chain)
+      writing.push(pending.written.then(succeed, (error: unknown) => void errors.push(error)))
+      await pending.judged.catch(() => {})
+    }
+    await Promise.all(writing)
+    return { written, error: errors[0] }
+  }
+
+  async #pauseAfter(error: unknown): Promise<void> {
+    this.#fail(error)
+    if (this.#signal.aborted) this.#isStopped = true
+    else await pause(this.#parts.clock, this.#signal)
   }
 
   #works(): void {
@@ -137,6 +146,13 @@ export class Recorder {
     if (this.#trouble !== problem) this.#parts.events.failed('cannot record logins, trying again', problem)
     this.#trouble = problem
   }
+}
+
+/** In pieces; the position goes with the last. */
+function commitsOf(logins: readonly Login[], position: NonNullable<CommitInput['position']>): CommitInput[] {
+  const count = Math.max(1, Math.ceil(logins.length / COMMIT_LOGINS))
+  const piece = (i: number) => logins.slice(i * COMMIT_LOGINS, (i + 1) * COMMIT_LOGINS)
+  return Array.from({ length: count }, (_, i) => ({ logins: piece(i), ...(i === count - 1 ? { position } : {}) }))
 }
 
 /** Waits for the next attempt, but no longer than until the stop: the last attempt is made then. */

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { pendingCommit } from '../../test/support/pending-commit.ts'
 import type { AdmissionPolicy } from '../admission/policy.ts'
 import { Events } from '../events.ts'
 import { ManualClock } from '../lib/clock.ts'
@@ -87,10 +88,13 @@ async function read(table: MemoryTable, stop: (seen: number) => boolean = () => 
     table: {
       policy: table.policy,
       position: () => table.position(),
-      commit: async (input) => {
-        const result = await table.commit(input)
-        seen.statuses.push(intake.status)
-        return result
+      beginCommit: (input) => {
+        const commit = async () => {
+          const result = await table.commit(input)
+          seen.statuses.push(intake.status)
+          return result
+        }
+        return pendingCommit(commit())
       },
     },
     events: new Events(createLogger({ level: 'error', format: 'json' }, { write: () => {} }), clock),

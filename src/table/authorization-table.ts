@@ -8,29 +8,28 @@ import { storedUser } from '../admission/stored-user.ts'
 import type { AddressRecord, Authorization, TableChange, UserLogin, Verdict } from '../core/authorization.ts'
 import { addressFromBytes, addressToBytes, type ClientAddress } from '../core/client-address.ts'
 import type { Decision } from '../core/decision.ts'
-import type { Login } from '../core/login.ts'
 import { reasonOf, TableError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
-import { mapInTurns } from '../lib/map-in-turns.ts'
 import { type StateLock, takeStateLock } from '../lib/state-lock.ts'
-import { type Admission, admitLogin } from './admit-login.ts'
+import { Commits } from './commits.ts'
 import { Draft } from './draft.ts'
 import { Ledger, listingOf } from './ledger.ts'
 import { adoptPrefix } from './prefix-change.ts'
 import type { StoredRecord } from './record.ts'
 import { Rejudging } from './rejudging.ts'
 import type {
+  CommitChain,
   CommitInput,
   CommitResult,
   DecisionOutcome,
   FlushOutcome,
-  LoginOutcome,
+  PendingCommit,
   TableOptions,
   TableStats,
   UserAddress,
 } from './results.ts'
 import { TableStore } from './store.ts'
-import { WorkQueue } from './work-queue.ts'
+import type { Serial } from './work-queue.ts'
 
 /** Index entries that one sweep works on: some milliseconds of work. */
 const SWEEP_LIMIT = 500
@@ -47,13 +46,12 @@ export class AuthorizationTable implements AsyncDisposable {
   readonly #store: TableStore
   readonly #decisions: DecisionStore
   readonly #lock: StateLock | undefined
-  readonly #queue = new WorkQueue()
+  readonly #commits: Commits
+  readonly #queue: Serial
   readonly #ledger: Ledger
   readonly #rejudging: Rejudging
   #context: JudgeContext
   #latestMs: number
-  /** The logins of the commits that are on their way to the disk, oldest first. */
-  #committing: Draft[] = []
 
   private constructor(
     options: TableOptions,
@@ -69,6 +67,9 @@ export class AuthorizationTable implements AsyncDisposable {
     this.#context = { policy: options.policy, decisions }
     this.#latestMs = options.clock.now()
     this.#ledger = new Ledger(session, () => this.#context, this.#latestMs)
+    const context = () => this.#context
+    this.#commits = new Commits({ store, ledger: this.#ledger, context, now: () => this.#now() })
+    this.#queue = this.#commits.queue
     this.#rejudging = new Rejudging(store, this.#ledger, this.#queue, decisions)
   }
 
@@ -172,38 +173,12 @@ export class AuthorizationTable implements AsyncDisposable {
 
   /** Puts logins and the position behind them into the table, in one transaction. @throws {TableError} */
   commit(input: CommitInput): Promise<CommitResult> {
-    return this.#queue.runInStages(
-      () => this.#prepare(input),
-      ({ draft, result }) => this.#write(draft).then(() => result),
-    )
+    return this.beginCommit(input).written
   }
 
-  /** Judges what a commit holds, on top of those that are on their way to the disk. */
-  async #prepare(input: CommitInput): Promise<{ readonly draft: Draft; readonly result: CommitResult }> {
-    const nowMs = this.#now()
-    const draft = new Draft(
-      this.#store,
-      this.#committing.findLast((draft) => !draft.isVoid),
-    )
-    const admissions = await mapInTurns(input.logins, (login) => admitLogin(draft, login, this.#context, nowMs))
-    const changes = await this.#settleTouched(draft, admissions, nowMs)
-    if (input.position !== undefined) draft.setPosition(input.position.sourceId, input.position.value)
-    const outcomes = await mapInTurns(input.logins, (login, i) =>
-      this.#outcome(draft, login, admissions[i] as Admission, nowMs),
-    )
-    draft.seal()
-    // A lookup need not wait for the disk: a login that was read is a fact, and after a power cut its line is read again.
-    this.#committing.push(draft)
-    return { draft, result: { changes, outcomes } }
-  }
-
-  /** @throws {TableError} what was judged on top of it fails too, and is judged anew */
-  async #write(draft: Draft): Promise<void> {
-    try {
-      await draft.write()
-    } finally {
-      this.#committing = this.#committing.filter((other) => other !== draft)
-    }
+  /** As {@link commit}, telling of the way too. Commits that are judged while others are being written go to the disk together. Never throws. */
+  beginCommit(input: CommitInput, chain?: CommitChain): PendingCommit {
+    return this.#commits.begin(input, chain)
   }
 
   /** The instant before which nothing ends and `sweep` has no work; in the past where work waits; undefined where nothing ends. */
@@ -323,40 +298,6 @@ export class AuthorizationTable implements AsyncDisposable {
     return keys
   }
 
-  async #settleTouched(draft: Draft, admissions: readonly Admission[], nowMs: number): Promise<TableChange[]> {
-    const users = new Map<string, UserLogin>()
-    for (const admission of admissions) {
-      if (admission.kind !== 'stored') continue
-      const name = admission.key.toString('latin1')
-      const other = users.get(name)
-      if (other === undefined || other.lastMs <= admission.login.lastMs) users.set(name, admission.login)
-    }
-    const touched = draft.entries().filter(({ record, before }) => record !== before)
-    const changes = await mapInTurns(touched, ({ key }) =>
-      this.#ledger.settle(draft, key, nowMs, users.get(key.toString('latin1'))),
-    )
-    return changes.filter(isChange)
-  }
-
-  #outcome(draft: Draft, login: Login, admission: Admission, nowMs: number): LoginOutcome {
-    if (admission.kind === 'refused')
-      return { login, kind: 'refused', reason: admission.reason, detail: admission.detail }
-    if (admission.kind !== 'stored') return { login, kind: admission.kind }
-    const { record } = draft.entry(admission.key)
-    const verdict = judge(login.address, record, this.#context, nowMs)
-    if (!verdict.authorized) return { login, kind: 'refused', reason: verdict.reason, detail: verdict.detail }
-    const state = loginState(addressFromBytes(admission.key), admission.login, this.#context, nowMs)
-    if (verdict.reason === 'login' && (state === 'blocked' || state === 'revoked')) {
-      return {
-        login,
-        kind: 'refused',
-        reason: state,
-        detail: `this login is ${state} by the operator; others hold the address open`,
-      }
-    }
-    return { login, kind: 'accepted', ...(verdict.untilMs === undefined ? {} : { untilMs: verdict.untilMs }) }
-  }
-
   #authorizationOf(address: ClientAddress, record: StoredRecord | undefined): Authorization | undefined {
     const nowMs = this.#clock.now()
     const verdict = judge(address, record, this.#context, nowMs, true)
@@ -386,13 +327,9 @@ export class AuthorizationTable implements AsyncDisposable {
 
   /** The record as lookups see it: with the logins that are on their way to the disk. */
   #seen(address: ClientAddress): StoredRecord | undefined {
-    if (this.#committing.length === 0) return this.#stored(address)
     const key = addressToBytes(tableAddress(address, this.#context.policy.ipv6Prefix))
-    for (let at = this.#committing.length - 1; at >= 0; at--) {
-      const onItsWay = this.#committing[at]?.changed(key)
-      if (onItsWay !== undefined) return onItsWay.record
-    }
-    return this.#stored(address)
+    const onItsWay = this.#commits.onItsWay(key)
+    return onItsWay === undefined ? this.#store.record(key) : onItsWay.record
   }
 
   #stored(address: ClientAddress): StoredRecord | undefined {

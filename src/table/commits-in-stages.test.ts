@@ -11,7 +11,7 @@ import type { Login } from '../core/login.ts'
 import { TableError } from '../errors.ts'
 import { ManualClock } from '../lib/clock.ts'
 import { AuthorizationTable } from './authorization-table.ts'
-import type { CommitResult } from './results.ts'
+import { CommitChain, type CommitResult } from './results.ts'
 import { TableStore } from './store.ts'
 
 const START = Date.UTC(2026, 2, 1, 12)
@@ -99,11 +99,11 @@ it('fail with the one that they are judged on, and succeed when they are tried a
   const first = table.commit({ logins: [login(1, 1)] })
   const release = await writes.next()
   const second = table.commit({ logins: [login(2, 1), login(2, 2)] })
-  const third = table.commit({ logins: [login(3, 3)] })
   await until(() => mayRelay(2))
   release(new TableError('no space left'))
   await expect(first).rejects.toThrow('no space left')
   await expect(second).rejects.toThrow('what went before')
+  const third = table.commit({ logins: [login(3, 3)] })
   ;(await writes.next())()
   expect((await third).changes).toMatchObject([{ kind: 'granted', address: address(3) }])
   expect([1, 2, 3].map(mayRelay)).toEqual([false, false, true])
@@ -113,6 +113,32 @@ it('fail with the one that they are judged on, and succeed when they are tried a
   await table[Symbol.asyncDispose]()
   table = await open()
   expect([1, 2, 3].map(mayRelay)).toEqual([true, false, true])
+})
+
+it('of one chain fail behind one that failed, whenever they are judged', async () => {
+  const writes = heldWrites()
+  const chain = new CommitChain()
+  const first = table.beginCommit({ logins: [login(1, 1)] }, chain)
+  ;(await writes.next())(new TableError('no space left'))
+  await expect(first.written).rejects.toThrow('no space left')
+  const second = table.beginCommit({ logins: [], position: { sourceId: 'a', value: 2 } }, chain)
+  await expect(second.written).rejects.toThrow('what went before')
+  const other = table.beginCommit({ logins: [], position: { sourceId: 'b', value: 1 } }, new CommitChain())
+  ;(await writes.next())()
+  await other.written
+  expect([table.position('a'), table.position('b')]).toEqual([undefined, 1])
+})
+
+it('go to the disk together where they were judged during a write', async () => {
+  const writes = heldWrites()
+  const all = [1, 2, 3, 4].map((n) => table.beginCommit({ logins: [login(n, n)] }))
+  const release = await writes.next()
+  await Promise.all(all.map(({ judged }) => judged))
+  expect([1, 2, 3, 4].map(mayRelay)).toEqual([true, true, true, true])
+  release()
+  ;(await writes.next())()
+  for (const { written } of all) expect((await written).changes).toMatchObject([{ kind: 'granted' }])
+  expect(vi.mocked(TableStore.prototype.write).mock.calls.map(([list]) => list.length)).toEqual([1, 3])
 })
 
 it('end with the table that one after the other makes', async () => {

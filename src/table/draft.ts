@@ -5,7 +5,7 @@ import { NOT_INDEXED, type StoredRecord } from './record.ts'
 import { type IndexEntry, type StoreWrites, type TableStore, userKeyOf } from './store.ts'
 
 /** What the draft holds of one address. */
-interface DraftEntry {
+export interface DraftEntry {
   readonly key: Buffer
   /** As stored before this draft. */
   readonly before: StoredRecord | undefined
@@ -139,28 +139,33 @@ export class Draft {
 
   /** @throws {TableError} nothing was written */
   async write(): Promise<void> {
-    this.seal()
-    try {
-      if (this.isVoid) throw new VoidCommitError('cannot write to the table: what went before could not be written')
-      await this.#write(this.#sealed as StoreWrites)
-      this.#state = 'written'
-    } catch (error) {
-      this.#state = 'failed'
-      throw error
-    } finally {
-      this.#base = undefined
-    }
+    const [failure] = await Draft.writeAll(this.#store, [this])
+    if (failure !== undefined) throw failure
   }
 
-  async #write(writes: StoreWrites): Promise<void> {
-    const isEmpty =
-      writes.records.size +
-        writes.index.length +
-        writes.users.length +
-        writes.positions.size +
-        writes.watermarks.size ===
-      0
-    if (!isEmpty) await this.#store.write(writes)
+  /**
+   * Writes drafts of `store` in one transaction, each on top of those before it. Tells of each what it failed with, undefined where it is
+   * written: a {@link VoidCommitError} where what it is based on was not.
+   */
+  static async writeAll(store: TableStore, drafts: readonly Draft[]): Promise<unknown[]> {
+    const writable = drafts.filter((draft) => !draft.isVoid)
+    let failure: unknown
+    try {
+      for (const draft of writable) draft.seal()
+      const writes = writable.map((draft) => draft.#sealed as StoreWrites).filter((one) => !isEmpty(one))
+      if (writes.length > 0) await store.write(writes)
+    } catch (error) {
+      failure = error
+    }
+    const failures = drafts.map((draft) => {
+      if (writable.includes(draft)) return failure
+      return new VoidCommitError('cannot write to the table: what went before could not be written')
+    })
+    for (const [i, draft] of drafts.entries()) {
+      draft.#state = failures[i] === undefined ? 'written' : 'failed'
+      draft.#base = undefined
+    }
+    return failures
   }
 
   #writes(): StoreWrites {
@@ -281,6 +286,10 @@ export class Draft {
     }
     return mark
   }
+}
+
+function isEmpty({ records, index, users, positions, watermarks }: StoreWrites): boolean {
+  return records.size + index.length + users.length + positions.size + watermarks.size === 0
 }
 
 /** A time in the expiry index; undefined where there is none. */

@@ -8,7 +8,7 @@ import { Draft } from './draft.ts'
 import { changeBetween, type Ledger, listingOf } from './ledger.ts'
 import type { StoredRecord } from './record.ts'
 import type { TableStore } from './store.ts'
-import { WorkQueue } from './work-queue.ts'
+import { type Serial, WorkQueue } from './work-queue.ts'
 
 const CHUNK = 500
 
@@ -16,15 +16,15 @@ const CHUNK = 500
 export class Rejudging {
   readonly #store: TableStore
   readonly #ledger: Ledger
-  readonly #writes: WorkQueue
+  readonly #writes: Serial
   readonly #decisions: DecisionStore
-  readonly #passes = new WorkQueue()
+  readonly #passes: Serial = new WorkQueue()
   /** Changes that are noted as told, of a pass that failed behind them: the next one tells them. */
   #untold: TableChange[] = []
   /** When the next pass is due, Unix milliseconds; Infinity where none is. */
   dueMs = Infinity
 
-  constructor(store: TableStore, ledger: Ledger, writes: WorkQueue, decisions: DecisionStore) {
+  constructor(store: TableStore, ledger: Ledger, writes: Serial, decisions: DecisionStore) {
     this.#store = store
     this.#ledger = ledger
     this.#writes = writes

@@ -24,6 +24,20 @@ export interface CommitInput {
   readonly position?: { readonly sourceId: string; readonly value: unknown }
 }
 
+/** Commits of one source that stand and fall together: where one could not be written, none behind it is, its position least of all. */
+export class CommitChain {
+  /** What was judged last; `isVoid`: it was not written, and will not be. */
+  last: { readonly isVoid: boolean } | undefined
+}
+
+/** A commit on its way. Whoever is interested in one of the promises only need not heed the other. */
+export interface PendingCommit {
+  /** Resolves once it is judged: lookups heed it from then on. @throws as `written` */
+  readonly judged: Promise<unknown>
+  /** Resolves once it is on disk. @throws {TableError} nothing of it was written */
+  readonly written: Promise<CommitResult>
+}
+
 /** What became of one login. `accepted`: its address may relay through it. `stale`: over when it was read. `repeated`: known already. */
 export type LoginOutcome = { readonly login: Login } & (
   | { readonly kind: 'accepted'; readonly untilMs?: number }

@@ -179,31 +179,34 @@ export class TableStore implements AsyncDisposable {
     return statSync(this.path).size
   }
 
-  /** Writes all or nothing, on disk when it resolves. @throws {TableError} nothing was written; it may be tried again */
-  async write(writes: StoreWrites): Promise<void> {
-    const { records, index, users, watermarks, positions } = writes
-    const operations = records.size + index.length + users.length + watermarks.size + positions.size
-    await this.#batch(operations, payloadBytes(writes), () => {
-      for (const { key, record } of writes.records.values()) {
-        if (record === undefined) void this.#addresses.remove(key)
-        else void this.#addresses.put(key, encodeRecord(record))
-      }
-      for (const { entry, remove } of writes.index) {
-        if (remove) void this.#byLogin.remove(indexKey(entry))
-        else void this.#byLogin.put(indexKey(entry), entry.kind === 'user' ? 1 : 0)
-      }
-      for (const { userKey, addressKey, remove } of writes.users) {
-        const key = Buffer.concat([userKey, addressKey])
-        if (remove) void this.#users.remove(key)
-        else void this.#users.put(key, 0)
-      }
-      for (const { userKey, atMs } of writes.watermarks.values()) {
-        if (atMs === undefined) void this.#users.remove(userKey)
-        else void this.#users.put(userKey, atMs)
-      }
-      for (const [sourceId, position] of writes.positions) void this.#positions.put(sourceId, position)
+  /** Writes all or nothing, one after the other, on disk when it resolves. @throws {TableError} nothing was written; it may be tried again */
+  async write(writes: readonly StoreWrites[]): Promise<void> {
+    const sum = (of: (one: StoreWrites) => number) => writes.reduce((total, one) => total + of(one), 0)
+    await this.#batch(sum(operationsOf), sum(payloadBytes), () => {
+      for (const one of writes) this.#put(one)
     })
-    this.#addressCount += writes.added
+    this.#addressCount += sum(({ added }) => added)
+  }
+
+  #put({ records, index, users, watermarks, positions }: StoreWrites): void {
+    for (const { key, record } of records.values()) {
+      if (record === undefined) void this.#addresses.remove(key)
+      else void this.#addresses.put(key, encodeRecord(record))
+    }
+    for (const { entry, remove } of index) {
+      if (remove) void this.#byLogin.remove(indexKey(entry))
+      else void this.#byLogin.put(indexKey(entry), entry.kind === 'user' ? 1 : 0)
+    }
+    for (const { userKey, addressKey, remove } of users) {
+      const key = Buffer.concat([userKey, addressKey])
+      if (remove) void this.#users.remove(key)
+      else void this.#users.put(key, 0)
+    }
+    for (const { userKey, atMs } of watermarks.values()) {
+      if (atMs === undefined) void this.#users.remove(userKey)
+      else void this.#users.put(userKey, atMs)
+    }
+    for (const [sourceId, position] of positions) void this.#positions.put(sourceId, position)
   }
 
   async #batch(operations: number, payload: number, action: () => void): Promise<void> {
@@ -256,6 +259,10 @@ export function userKeyOf(user: string): Buffer {
 }
 
 /** Most that the keys and values of these writes take, their headers in a page included. */
+function operationsOf({ records, index, users, watermarks, positions }: StoreWrites): number {
+  return records.size + index.length + users.length + watermarks.size + positions.size
+}
+
 function payloadBytes({ records, index, users, watermarks, positions }: StoreWrites): number {
   let bytes = (index.length + users.length + watermarks.size) * 160
   for (const { record } of records.values()) {

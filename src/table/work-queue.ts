@@ -1,45 +1,89 @@
-/** Runs pieces of work one after the other; of a piece in two stages the second goes on while the first of the next is done. */
+/**
+ * Runs pieces of work one after the other. Pieces in two stages are prepared one by one; what is prepared while others are being finished is
+ * finished together afterwards.
+ */
 import { TableError } from '../errors.ts'
 
-/** A piece that fails does not stop those behind it. */
-export class WorkQueue {
+/** A piece in two stages that was given to the queue. Whoever is interested in one of the promises only need not heed the other. */
+export interface Staged<P> {
+  /** Resolves, or rejects as its preparation does, when it is prepared. */
+  readonly prepared: Promise<P>
+  /** Resolves when it is finished. */
+  readonly finished: Promise<P>
+}
+
+/** Runs pieces of work one after the other. */
+export type Serial = Pick<WorkQueue<never>, 'run' | 'close'>
+
+interface Waiting<P> {
+  readonly piece: P
+  readonly resolve: (piece: P) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** So many prepared pieces wait for their second stage at most. */
+export const MOST_PREPARED = 20
+
+/** A piece that fails does not stop those behind it. `finish` is given prepared pieces in their order, and tells of each what it failed with, or undefined. */
+export class WorkQueue<P> {
+  readonly #finish: (pieces: readonly P[]) => Promise<readonly unknown[]>
   #last: Promise<unknown> = Promise.resolve()
-  /** The second stages so far. */
-  #finished: Promise<unknown> = Promise.resolve()
-  /** Resolves when the second stage before the last one is done. */
-  #room: Promise<unknown> = Promise.resolve()
+  #prepared: Waiting<P>[] = []
+  #finishing: Promise<void> | undefined
   #isClosed = false
+
+  constructor(finish: (pieces: readonly P[]) => Promise<readonly unknown[]> = async () => []) {
+    this.#finish = finish
+  }
 
   /** Resolves or rejects as `work` does, once all work given before is done, both stages of it. @throws {TableError} after `close` */
   run<T>(work: () => Promise<T>): Promise<T> {
     return this.#queue(async () => {
-      await this.#finished
+      while (this.#finishing !== undefined) await this.#finishing
       return await work()
     })
   }
 
-  /**
-   * Resolves or rejects as `finish` does. `prepare` runs when what was given before is prepared, `finish` when that is finished too; at most one
-   * prepared piece waits for its second stage. @throws {TableError} after `close`
-   */
-  async runInStages<P, T>(prepare: () => Promise<P>, finish: (prepared: P) => Promise<T>): Promise<T> {
-    const { finished } = await this.#queue(async () => {
-      await this.#room
-      const prepared = await prepare()
-      const before = this.#finished
-      const own = before.then(() => finish(prepared))
-      this.#room = before
-      this.#finished = own.catch(() => {})
-      return { finished: own }
+  /** `prepare` runs when what was given before is prepared, and few enough wait. Both promises reject with a {@link TableError} after `close`. */
+  runInStages(prepare: () => Promise<P>): Staged<P> {
+    const result = this.#queue(async () => {
+      while (this.#prepared.length >= MOST_PREPARED) await this.#finishing
+      const piece = await prepare()
+      return { piece, finished: this.#finishSoon(piece) }
     })
-    return await finished
+    const prepared = result.then(({ piece }) => piece)
+    const finished = result.then((one) => one.finished)
+    for (const promise of [prepared, finished]) promise.catch(() => {})
+    return { prepared, finished }
   }
 
   /** Takes no more work; resolves once what was given is done. */
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#last
-    await this.#finished
+    while (this.#finishing !== undefined) await this.#finishing
+  }
+
+  #finishSoon(piece: P): Promise<P> {
+    const finished = new Promise<P>((resolve, reject) => {
+      this.#prepared.push({ piece, resolve, reject })
+    })
+    finished.catch(() => {})
+    this.#finishing ??= this.#finishAll()
+    return finished
+  }
+
+  async #finishAll(): Promise<void> {
+    while (this.#prepared.length > 0) {
+      const waiting = this.#prepared
+      this.#prepared = []
+      const failures = await this.#finish(waiting.map(({ piece }) => piece)).catch((error) => waiting.map(() => error))
+      for (const [i, { piece, resolve, reject }] of waiting.entries()) {
+        if (failures[i] === undefined) resolve(piece)
+        else reject(failures[i])
+      }
+    }
+    this.#finishing = undefined
   }
 
   #queue<T>(work: () => Promise<T>): Promise<T> {
