@@ -64,5 +64,13 @@ await bundle.write({
     ],
   },
 })
-chmodSync(join(root, 'dist/main.js'), 0o755)
+// OpenSMTPD's table program: one file without imports, so that it runs under any name, wherever it is copied or linked to.
+const table = await rolldown({
+  cwd: root,
+  input: 'src/table-popauthd.ts',
+  platform: 'node',
+  transform: { target: 'node20.19' },
+})
+await table.write({ file: join(root, 'dist/table-popauthd.js'), format: 'cjs', sourcemap: false })
+for (const program of ['main.js', 'table-popauthd.js']) chmodSync(join(root, 'dist', program), 0o755)
 writeFileSync(join(root, 'dist/.built'), '')

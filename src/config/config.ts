@@ -78,7 +78,7 @@ export interface SocketConfig {
 
 /** A socket on which an MTA asks who may relay. */
 export interface LookupConfig {
-  readonly protocol: 'socketmap' | 'policy' | 'readsocket'
+  readonly protocol: 'socketmap' | 'policy' | 'readsocket' | 'opensmtpd'
   readonly at: SocketConfig | PortConfig
   readonly maxConnections: number
 }

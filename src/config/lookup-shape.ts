@@ -7,14 +7,14 @@ import { type Fault, Faults } from './problem.ts'
 import { fileMode, groupName, integer, oneOf, type Shape, socketPath } from './shapes.ts'
 
 /** What an MTA may speak. */
-export const lookupProtocols = ['socketmap', 'policy', 'readsocket'] as const
+export const lookupProtocols = ['socketmap', 'policy', 'readsocket', 'opensmtpd'] as const
 
 /** The options of each entry of `lookups`. */
 export const lookupMembers = {
   protocol: {
     shape: oneOf([...lookupProtocols]),
     default: '',
-    says: "`socketmap` (Postfix's map `postfix`, sendmail's `popauth`), `policy` (Postfix's check_policy_service) or `readsocket` (Exim).",
+    says: "`socketmap` (Postfix's map `postfix`, sendmail's `popauth`), `policy` (Postfix's check_policy_service), `readsocket` (Exim) or `opensmtpd` (its table program, `table-popauthd`).",
   },
   socket: {
     shape: socketPath,

@@ -1,6 +1,7 @@
 /** From an entry of the configuration to the responder that serves it. */
 import type { LookupConfig } from '../config/config.ts'
 import type { Clock } from '../lib/clock.ts'
+import { opensmtpdProtocol } from './opensmtpd/protocol.ts'
 import { policyProtocol, type RelayDecision } from './policy/protocol.ts'
 import { readsocketProtocol } from './readsocket/protocol.ts'
 import type { Lookup, Protocol } from './responder.ts'
@@ -24,5 +25,6 @@ export function responderFor({ protocol, at, maxConnections }: LookupConfig, par
 
 function protocolOf(protocol: LookupConfig['protocol'], { onRelay }: ResponderParts): Protocol {
   if (protocol === 'policy') return policyProtocol(onRelay)
+  if (protocol === 'opensmtpd') return opensmtpdProtocol
   return protocol === 'readsocket' ? readsocketProtocol : socketmapProtocol(protocol)
 }

@@ -9,6 +9,7 @@ import type { Verdict } from '../../src/core/authorization.ts'
 import type { ClientAddress } from '../../src/core/client-address.ts'
 import { ManualClock } from '../../src/lib/clock.ts'
 import { encodeNetstring } from '../../src/lib/netstring.ts'
+import { opensmtpdProtocol } from '../../src/responders/opensmtpd/protocol.ts'
 import { policyProtocol } from '../../src/responders/policy/protocol.ts'
 import { readsocketProtocol } from '../../src/responders/readsocket/protocol.ts'
 import type { Protocol } from '../../src/responders/responder.ts'
@@ -65,6 +66,27 @@ const subjects: Record<string, Subject> = {
     ],
     half: 'request=smtpd_access_policy\ncl',
   },
+  opensmtpd: {
+    protocol: opensmtpdProtocol,
+    ask: (address) => `table|0.1|1713795103.314423|popauth|check|netaddr|7f|${spelledBySmtpd(address)}\n`,
+    relay: 'check-result|7f|found\n',
+    notFound: 'check-result|7f|not-found\n',
+    malformed: [
+      'GET / HTTP/1.0\r\n\r\n',
+      '\n',
+      'config|ready\n',
+      'table|0.1|0|popauth\n',
+      'table|0.1|0|popauth|check|netaddr||192.0.2.1\n',
+      'table|0.1|0|popauth|check|netaddr|\x7f|192.0.2.1\n',
+      'table|0.1|0|popauth|Check|netaddr|1|192.0.2.1\n',
+      `${'table'.repeat(20_000)}\n`,
+    ],
+    half: 'table|0.1|0|po',
+  },
+}
+
+function spelledBySmtpd(address: string): string {
+  return address.includes(':') ? `[${address}]` : address
 }
 
 const yes: Verdict = { authorized: true, reason: 'login', detail: '' }
