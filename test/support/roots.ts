@@ -13,6 +13,8 @@ const RECIPES = {
   sendmail: { suite: 'bookworm', packages: ['sendmail-bin', 'sendmail-base', 'sendmail-cf', 'm4'] },
   postfix: { suite: 'bookworm', packages: ['postfix', 'postfix-lmdb', 'postfix-cdb'] },
   exim: { suite: 'bookworm', packages: ['exim4-daemon-heavy'] },
+  opensmtpd: { suite: 'trixie', packages: ['opensmtpd', 'ca-certificates', 'nodejs'] },
+  opensmtpdFiles: { suite: 'bookworm', packages: ['opensmtpd'] },
   dovecot: { suite: 'bookworm', packages: ['dovecot-core', 'dovecot-pop3d', 'dovecot-imapd', 'rsyslog'] },
   dovecot24: { suite: 'trixie', packages: ['dovecot-core', 'dovecot-pop3d', 'dovecot-imapd'] },
   popa3d: { suite: 'bookworm', packages: ['popa3d'] },
@@ -28,7 +30,7 @@ const RECIPES = {
   clients: { suite: 'bookworm', packages: ['swaks', 'mpop', 'curl', 'fetchmail', 'ca-certificates'] },
 } as const satisfies Record<string, RootRecipe>
 
-/** The roots that exist: servers of Debian 12 (the proxies share one), Dovecot 2.4 of Debian 13, what writes and rotates logs, a library that sets the clock of one program, and the mail clients. */
+/** The roots that exist: servers of Debian 12 (the proxies share one), Dovecot 2.4 and OpenSMTPD 7.6 (with Node, for the table program) of Debian 13, what writes and rotates logs, a library that sets the clock of one program, and the mail clients. */
 export type RootName = keyof typeof RECIPES
 
 const BUILD_TIMEOUT_MS = 10 * 60_000
