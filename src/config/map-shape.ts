@@ -132,6 +132,11 @@ function faultsOf(read: Read): Fault[] {
   const program = read.command as readonly string[] | undefined
   if (read.format === 'command' && (program === undefined || program.length === 0))
     lacking.push({ at: [], text: 'has no command; add the program and its arguments: [/usr/local/bin/on-change]' })
+  if (read.format === 'opensmtpd' && (program === undefined || program.length === 0))
+    lacking.push({
+      at: [],
+      text: 'has no command; smtpd reads the file only when told to, so add what does it (docs/opensmtpd.md): [/usr/bin/touch, /var/lib/popauthd/opensmtpd-changed]',
+    })
   if ((read.format === 'postfix' || read.format === 'nftables') && program?.length === 0)
     lacking.push({ at: ['command'], text: 'is empty; name the program, or take it out' })
   return [...foreign, ...lacking]

@@ -6,9 +6,11 @@ import type { StaticEntries } from '../core/static-entries.ts'
 import { UsageError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { eximListFormat } from './exim-list/format.ts'
-import { type FileFormat, FilePublisher } from './file-publisher.ts'
+import { type FileFormat, FilePublisher, type FilePublisherOptions } from './file-publisher.ts'
+import { opensmtpdListFormat } from './opensmtpd-list/format.ts'
 import type { Publisher } from './publisher.ts'
 import type { FileRights } from './replace-file.ts'
+import { runTool } from './run-tool.ts'
 import { SendmailAccessPublisher } from './sendmail-access/sendmail-access-publisher.ts'
 
 /** What publishers need besides the configuration. */
@@ -54,6 +56,8 @@ function publisherOf(map: MapConfig, config: Config, parts: PublisherParts): Pub
   switch (map.format) {
     case 'exim_list':
       return filePublisher(map, eximListFormat(ipv6Prefix), config, parts)
+    case 'opensmtpd':
+      return filePublisher(map, opensmtpdListFormat(ipv6Prefix), config, parts)
     default:
       throw new UsageError(`maps of format ${map.format} cannot be kept in step yet`)
   }
@@ -74,7 +78,18 @@ function filePublisher(
     format,
     stateDirectory,
     clock,
+    ...afterwards(map),
   })
+}
+
+/** What the operator lets run when the file has changed: it makes the MTA read it. */
+function afterwards({ command }: FileMapConfig): Pick<FilePublisherOptions, 'afterwards'> {
+  if (command.length === 0) return {}
+  const when = {
+    whenMissing: 'correct `command` of the map: until it runs the MTA does not read the new file',
+    whenFailed: 'the file is in step, but the MTA may not have read it; run the command by hand to see more',
+  }
+  return { afterwards: (signal) => runTool(command, '', signal, when) }
 }
 
 function rightsOf({ mode, group }: FileMapConfig): FileRights {

@@ -15,6 +15,8 @@ interface ToolOptions {
   readonly as?: Owner | undefined
   /** What to do where the program is not there. */
   readonly whenMissing: string
+  /** What to do where it fails; unless told, for one that makes a map. */
+  readonly whenFailed?: string
 }
 
 /**
@@ -32,7 +34,7 @@ export async function runTool(
   const words = said === '' ? '' : `: ${said}`
   throw new PublishError(`${command.slice(0, 4).join(' ')} failed (${status})${words}`, {
     retryable: true,
-    mend: 'the map stays as it was; run the command by hand to see more',
+    mend: options.whenFailed ?? 'the map stays as it was; run the command by hand to see more',
   })
 }
 

@@ -9,6 +9,7 @@ import { type ClientAddress, parseClientAddress } from '../../src/core/client-ad
 import { ManualClock } from '../../src/lib/clock.ts'
 import { eximListFormat } from '../../src/publishers/exim-list/format.ts'
 import { type FileFormat, FilePublisher } from '../../src/publishers/file-publisher.ts'
+import { opensmtpdListFormat } from '../../src/publishers/opensmtpd-list/format.ts'
 import type { Publisher } from '../../src/publishers/publisher.ts'
 import { SendmailAccessPublisher } from '../../src/publishers/sendmail-access/sendmail-access-publisher.ts'
 import { mapTools } from '../support/makemap.ts'
@@ -23,11 +24,19 @@ const subjects: Record<string, (directory: string, clock: ManualClock) => Promis
   'sendmail access map, hash': (directory, clock) => sendmailAccess(directory, clock, 'hash'),
   'sendmail access map, without editmap': (directory, clock) => sendmailAccess(directory, clock, 'hash', false),
   'Exim host list': eximList,
+  'OpenSMTPD file table': opensmtpdList,
 }
 
 async function eximList(directory: string, clock: ManualClock): Promise<Subject> {
   const path = join(directory, 'hosts')
   return fileSubject(path, clock, eximListFormat(128), async () => linesOf(await readFile(path, 'latin1')))
+}
+
+async function opensmtpdList(directory: string, clock: ManualClock): Promise<Subject> {
+  const path = join(directory, 'hosts')
+  return fileSubject(path, clock, opensmtpdListFormat(128), async () =>
+    linesOf(await readFile(path, 'latin1')).map((line) => line.replace(/^\[(.*)\]$/, '$1')),
+  )
 }
 
 /** A map that is one file; `read` gives its addresses. */
