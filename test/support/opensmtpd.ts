@@ -33,7 +33,7 @@ export async function startOpensmtpd(lab: Lab, options: OpensmtpdOptions): Promi
   const { rules, version = '7.6', script } = options
   const root = await lab.root(version === '7.6' ? 'opensmtpd' : 'opensmtpdFiles')
   await root.write('/etc/smtpd.conf', configuration(rules))
-  for (const user of ['alice', 'bob']) await root.exec(['useradd', '--create-home', user])
+  for (const user of ['alice', 'bob']) await root.tryExec(['useradd', '--create-home', user])
   if (script !== undefined) {
     await installTableProgram(root)
     await root.exec(['sh', '-ec', script])

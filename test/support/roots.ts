@@ -14,7 +14,7 @@ const RECIPES = {
   postfix: { suite: 'bookworm', packages: ['postfix', 'postfix-lmdb', 'postfix-cdb'] },
   exim: { suite: 'bookworm', packages: ['exim4-daemon-heavy'] },
   opensmtpd: { suite: 'trixie', packages: ['opensmtpd', 'ca-certificates', 'nodejs'] },
-  opensmtpdFiles: { suite: 'bookworm', packages: ['opensmtpd'] },
+  opensmtpdFiles: { suite: 'bookworm', packages: ['opensmtpd', 'ca-certificates', 'sudo'] },
   dovecot: { suite: 'bookworm', packages: ['dovecot-core', 'dovecot-pop3d', 'dovecot-imapd', 'rsyslog'] },
   dovecot24: { suite: 'trixie', packages: ['dovecot-core', 'dovecot-pop3d', 'dovecot-imapd'] },
   popa3d: { suite: 'bookworm', packages: ['popa3d'] },

@@ -1,7 +1,7 @@
 /** The shipped service files: what systemd and sh themselves cannot know about them. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const PACKAGING = join(import.meta.dirname, '../../packaging')
@@ -39,6 +39,30 @@ describe('systemd units', () => {
 
   it('keep the sockets of the daemon when the prune job ends', () => {
     expect(prune.some((line) => line.startsWith('RuntimeDirectory'))).toBe(false)
+  })
+})
+
+describe('the units for a file table of OpenSMTPD', () => {
+  const service = settings('systemd/popauthd-opensmtpd.service')
+  const [mark = ''] = settings('systemd/popauthd-opensmtpd.path').filter((line) => line.startsWith('PathExists='))
+  const path = mark.replace('PathExists=', '')
+
+  it('take the mark away before smtpd reads the file, so that no change is missed', () => {
+    expect(service.filter((line) => line.startsWith('ExecStart='))).toEqual([
+      `ExecStart=/bin/rm -f ${path}`,
+      'ExecStart=/usr/sbin/smtpctl update table popauth',
+    ])
+  })
+
+  it('wait for the mark that the page lets popauthd leave, in a directory that popauthd cannot swap for another', () => {
+    expect(readFileSync(join(PACKAGING, '../docs/opensmtpd.md'), 'utf8')).toContain(`[/usr/bin/touch, ${path}]`)
+    expect(dirname(path)).toBe('/var/lib/popauthd')
+  })
+
+  it('let smtpctl be setgid, which it insists on', () => {
+    const harmful =
+      /^(NoNewPrivileges|SystemCall|Restrict(AddressFamilies|Namespaces|Realtime|SUIDSGID)|PrivateDevices|MemoryDeny|Lock|ProtectKernel)/
+    expect(service.filter((line) => harmful.test(line))).toEqual([])
   })
 })
 
