@@ -13,12 +13,13 @@ dnl # waited for 5 seconds at most.
 dnl #
 dnl # sendmail must have been built with SOCKETMAP: `sendmail -d0.1 -bv root' lists it.
 dnl #
-dnl # One question is asked for each recipient: the client's address, tagged `connect:'. RELAY permits relaying;
-dnl # anything else (not known, no popauthd, a timeout) leaves the decision to the ordinary rules.
+dnl # One question is asked for each recipient that is not for the local mailer: the client's address, tagged
+dnl # `connect:'. Local mail never waits for popauthd. RELAY permits relaying; anything else (not known,
+dnl # no popauthd, a timeout) leaves the decision to the ordinary rules.
 dnl # A configuration that already has a Local_Relay_Auth ruleset needs both merged by hand.
 dnl #
 divert(0)dnl
-VERSIONID(`popauthd.m4 1')
+VERSIONID(`popauthd.m4 2')
 divert(-1)
 
 define(`_POPAUTHD_SOCKET_', ifelse(len(X`'_ARG_), `1', `local:/run/popauthd/sendmail.sock', `_ARG_'))
@@ -33,6 +34,8 @@ LOCAL_RULESETS
 ###  Local_Relay_Auth: ask popauthd whether this client may relay
 ######################################################################
 SLocal_Relay_Auth
+R$*			$: $&{rcpt_mailer}
+Rlocal			$@ CONTINUE
 R$*			$: $(popauth connect: $&{client_addr} $: NOTFOUND $)
 RRELAY			$# RELAY
 R$*			$@ CONTINUE
