@@ -1,12 +1,11 @@
 // The real Exim as the laboratory's mail host, with a configuration of its own.
-import { type ChrootProcess, startInRoot } from './chroot-process.ts'
 import type { Lab } from './lab.ts'
+import { type MtaProcess, startMta } from './mta-process.ts'
 import { SERVER_ADDRESS, SERVER_ADDRESS6 } from './netns.ts'
 import { MAIL_HOST, type OverlayRoot } from './overlay-root.ts'
-import { waitForPort } from './port.ts'
 
 /** The running Exim. Port 25 on the server's addresses; local mail goes to /var/mail, mail for elsewhere stays in the queue. */
-export interface EximServer extends ChrootProcess {
+export interface EximServer extends MtaProcess {
   readonly root: OverlayRoot
 }
 
@@ -15,10 +14,7 @@ export async function startExim(lab: Lab, relayAcl: string): Promise<EximServer>
   const root = await lab.root('exim')
   await root.write('/etc/exim4/exim4.conf', configuration(relayAcl))
   for (const user of ['alice', 'bob']) await root.exec(['useradd', '--create-home', user])
-  const process = startInRoot(root.path, lab.server, ['exim4', '-bdf', '-q1h', '-C', '/etc/exim4/exim4.conf'])
-  lab.adopt(process)
-  await waitForPort(lab.server, SERVER_ADDRESS, 25, process)
-  await waitForPort(lab.server, SERVER_ADDRESS6, 25, process)
+  const process = await startMta(lab, root, ['exim4', '-bdf', '-q1h', '-C', '/etc/exim4/exim4.conf'])
   return { ...process, root }
 }
 

@@ -1,10 +1,8 @@
 // The real Postfix as the laboratory's mail host, smtpd in its chroot as Debian ships it or not.
 import { chmod, mkdir } from 'node:fs/promises'
-import { type ChrootProcess, startInRoot } from './chroot-process.ts'
 import type { Lab } from './lab.ts'
-import { SERVER_ADDRESS, SERVER_ADDRESS6 } from './netns.ts'
+import { type MtaProcess, startMta } from './mta-process.ts'
 import { MAIL_HOST, type OverlayRoot } from './overlay-root.ts'
-import { waitForPort } from './port.ts'
 
 /** What differs from one test to the next. */
 export interface PostfixOptions {
@@ -19,7 +17,7 @@ export interface PostfixOptions {
 }
 
 /** The running Postfix. Port 25 on the server's addresses; local mail goes to /var/mail, mail for elsewhere is held. */
-export interface PostfixServer extends ChrootProcess {
+export interface PostfixServer extends MtaProcess {
   readonly root: OverlayRoot
   /** `popauthd/` in the queue directory, on the host: a relative socket path of Postfix ends there. */
   readonly socketDirectory: string
@@ -45,10 +43,7 @@ export async function startPostfix(lab: Lab, options: PostfixOptions): Promise<P
   await root.exec(['sh', '-ec', `cat >>/etc/postfix/master.cf\n${script}`], { input: masterCf })
   for (const user of ['alice', 'bob']) await root.exec(['useradd', '--create-home', user])
   await root.exec(['newaliases'])
-  const process = startInRoot(root.path, lab.server, ['postfix', 'start-fg'])
-  lab.adopt(process)
-  await waitForPort(lab.server, SERVER_ADDRESS, 25, process)
-  await waitForPort(lab.server, SERVER_ADDRESS6, 25, process)
+  const process = await startMta(lab, root, ['postfix', 'start-fg'])
   const reload = async (mainCf: string) => {
     await configure(root, mainCf)
     await process.signal('SIGHUP')

@@ -1,18 +1,17 @@
 // The real sendmail as the laboratory's mail host, with a configuration made by its own m4.
-import { chmod, writeFile } from 'node:fs/promises'
-import { type ChrootProcess, startInRoot } from './chroot-process.ts'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
 import type { Lab } from './lab.ts'
+import { type MtaProcess, startMta } from './mta-process.ts'
 import { SERVER_ADDRESS, SERVER_ADDRESS6 } from './netns.ts'
 import { MAIL_HOST, type OverlayRoot } from './overlay-root.ts'
-import { waitForPort } from './port.ts'
 import { type RunResult, run } from './run.ts'
 
 /** What differs from one test to the next. */
 export interface SendmailOptions {
   /** Text for the end of the .mc file, for instance a LOCAL_CONFIG section with tabs. */
   readonly extraMc?: string
-  /** Lines above MAILER, for instance a FEATURE that popauthd ships (the feature directory is /usr/share/sendmail/cf/feature). */
-  readonly features?: string
+  /** Ask a socketmap at this host path through the feature that popauthd ships. */
+  readonly popauthd?: string
   /** Ask a socketmap at this host path (in the laboratory's shared directory) from Local_Relay_Auth. */
   readonly socketMap?: string
   /** Flags of the K line of that map, by default `-o -d5`. */
@@ -24,7 +23,7 @@ export interface SendmailOptions {
 }
 
 /** The running sendmail. Port 25 on the server's addresses; local mail goes to /var/mail, mail for elsewhere stays in the queue. */
-export interface SendmailServer extends ChrootProcess {
+export interface SendmailServer extends MtaProcess {
   readonly root: OverlayRoot
   /** The text file beside the map, on the host and in the root: `access`; the map is `access.db`. */
   readonly accessPath: string
@@ -48,14 +47,14 @@ export async function startSendmail(lab: Lab, options: SendmailOptions = {}): Pr
   const tools = await writeToolWrappers(lab, root)
   const map = mapTools(root, accessPath)
   await map.makeAccess('')
-  const process = startInRoot(root.path, lab.server, ['sendmail-mta', '-bD', '-q1h'])
-  lab.adopt(process)
-  await waitForPort(lab.server, SERVER_ADDRESS, 25, process)
-  await waitForPort(lab.server, SERVER_ADDRESS6, 25, process)
+  const process = await startMta(lab, root, ['sendmail-mta', '-bD', '-q1h'])
   return { ...process, root, accessPath, ...tools, ...map }
 }
 
+const FEATURE_FILE = new URL('../../packaging/sendmail/popauthd.m4', import.meta.url)
+
 async function configure(root: OverlayRoot, accessPath: string, options: SendmailOptions): Promise<void> {
+  await root.write('/usr/share/sendmail/cf/feature/popauthd.m4', await readFile(FEATURE_FILE, 'utf8'))
   await root.write('/etc/mail/lab.switch', 'passwd files\nhosts files\naliases files\n')
   await root.write('/etc/mail/lab.mc', masterConfiguration(accessPath, options))
   await root.write('/etc/mail/sendmail.cf', await root.exec(['m4', '/etc/mail/lab.mc']))
@@ -82,7 +81,7 @@ FEATURE(\`accept_unresolvable_domains')dnl
 FEATURE(\`no_default_msa')dnl
 FEATURE(\`local_lmtp', \`/usr/libexec/sendmail/mail.local')dnl
 FEATURE(\`access_db', \`${options.accessDb ?? `hash -T<TMPF> ${accessPath}`}')dnl
-${options.features ?? 'dnl'}
+${options.popauthd === undefined ? 'dnl' : `FEATURE(\`popauthd', \`local:${options.popauthd}')dnl`}
 DAEMON_OPTIONS(\`Name=MTA-v4, Family=inet, Addr=${SERVER_ADDRESS}, Port=25')dnl
 DAEMON_OPTIONS(\`Name=MTA-v6, Family=inet6, Addr=${SERVER_ADDRESS6}, Port=25')dnl
 MAILER(\`local')dnl

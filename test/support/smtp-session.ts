@@ -35,12 +35,19 @@ export interface SmtpSession extends AsyncDisposable {
 // Runs in the client's namespace and only passes bytes on; the dialogue is held on this side.
 const RELAY = `const [host, port, localAddress] = process.argv.slice(1)
 const socket = require('node:net').connect({ host, port: Number(port), localAddress })
+const late = setTimeout(() => socket.destroy(new Error('no answer to the connection for 5 s')), 5000)
+socket.on('connect', () => clearTimeout(late))
 process.stdin.pipe(socket)
 socket.pipe(process.stdout)
 socket.on('error', (error) => { console.error(error.message); process.exit(1) })
 socket.on('close', () => process.exit(0))`
 
-/** Connects, reads the greeting and says EHLO. @throws {Error} when no connection comes about. */
+/** No session came about: nobody answers, or the server closes the connection without a greeting. */
+export class NoSmtpSession extends Error {
+  override readonly name = 'NoSmtpSession'
+}
+
+/** Connects, reads the greeting and says EHLO. @throws {NoSmtpSession} */
 export async function openSmtpSession(client: LabHost, target: SmtpTarget = {}): Promise<SmtpSession> {
   const from = target.from ?? client.addresses[0] ?? ''
   const server = target.server ?? (from.includes(':') ? SERVER_ADDRESS6 : SERVER_ADDRESS)
@@ -48,13 +55,20 @@ export async function openSmtpSession(client: LabHost, target: SmtpTarget = {}):
   const child = spawn('ip', inHost(client, relay))
   const nextReply = replyReader(child)
   const banner = await nextReply()
-  if (banner.code === 0) throw new Error(`no SMTP session from ${from} to ${server}: ${banner.text}`)
+  if (banner.code === 0) throw new NoSmtpSession(`no SMTP session from ${from} to ${server}: ${banner.text}`)
   const command = (line: string) => {
     child.stdin.write(`${line}\r\n`)
     return nextReply()
   }
   await command(`EHLO ${target.helo ?? 'client.example.org'}`)
   return session(child, banner, command)
+}
+
+/** Opens a session and says MAIL FROM, so that recipients can be named. @throws {NoSmtpSession} */
+export async function openTransaction(client: LabHost, target: SmtpTarget = {}): Promise<SmtpSession> {
+  const session = await openSmtpSession(client, target)
+  await session.mailFrom()
+  return session
 }
 
 /** Opens a session, asks whether `recipient` may be reached from there, and closes: 250 is permitted, 550 refused. */

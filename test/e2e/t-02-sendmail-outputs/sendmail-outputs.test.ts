@@ -1,5 +1,5 @@
 // The two sendmail outputs alone (no daemon) against a real sendmail: what new and open SMTP sessions are told.
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Authorization, TableChange } from '../../../src/core/authorization.ts'
 import { type ClientAddress, parseClientAddress } from '../../../src/core/client-address.ts'
@@ -34,10 +34,7 @@ describe.skipIf(unavailable)(
       lab = await openLab()
       client = await lab.addClient(CLIENT, CLIENT6)
       socket = `${lab.shared}/run/popauthd/sendmail.sock`
-      const root = await lab.root('sendmail')
-      const feature = await readFile(new URL('../../../packaging/sendmail/popauthd.m4', import.meta.url), 'utf8')
-      await root.write('/usr/share/sendmail/cf/feature/popauthd.m4', feature)
-      sendmail = await startSendmail(lab, { features: `FEATURE(\`popauthd', \`local:${socket}')dnl` })
+      sendmail = await startSendmail(lab, { popauthd: socket })
     })
     afterAll(() => lab?.[Symbol.asyncDispose]())
     beforeEach(() => known.clear())

@@ -38,7 +38,7 @@ describe.skipIf(unavailable)(`sendmail asks popauthd live${unavailable ? ` (skip
   beforeAll(async () => {
     lab = await openLab()
     const socketmap = `${lab.shared}/run/popauthd.sock`
-    const [rsyslog] = await Promise.all([startRsyslog(lab), startSendmail(lab, { socketMap: socketmap })])
+    const [rsyslog] = await Promise.all([startRsyslog(lab), startSendmail(lab, { popauthd: socketmap })])
     await startDovecot(lab)
     const more = Array.from({ length: 20 }, (_, i) => `198.51.100.${10 + i}`)
     client = await lab.addClient('198.51.100.7', '2001:db8:2::7', ...more)

@@ -54,7 +54,7 @@ describe.skipIf(unavailable)(`logins at real servers${unavailable ? ` (skipped: 
     lab = await openLab()
     const socketmap = `${lab.shared}/run/popauthd.sock`
     rsyslog = await startRsyslog(lab)
-    await startSendmail(lab, { socketMap: socketmap })
+    await startSendmail(lab, { popauthd: socketmap })
     await startPopa3d(lab)
     await startDovecot(lab, { extra: NO_PENALTY, pop3Port: 1110, imapPort: 1143 })
     const own23 = await startDovecot(lab, { extra: NO_PENALTY, pop3Port: 2110, imapPort: 2143, log: 'file' })

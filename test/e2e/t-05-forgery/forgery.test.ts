@@ -64,7 +64,7 @@ describe.skipIf(unavailable)(`forged logins${unavailable ? ` (skipped: ${unavail
     lab = await openLab()
     const socketmap = `${lab.shared}/run/popauthd.sock`
     rsyslog = await startRsyslog(lab)
-    const sendmail = await startSendmail(lab, { socketMap: socketmap })
+    const sendmail = await startSendmail(lab, { popauthd: socketmap })
     // The name that the attacker's own reverse zone gives; blanks cannot be had from a hosts file.
     const name = `user=<admin>,method=PLAIN,rip=${FRIEND},lip=192.0.2.25,POP-login-by-user-"admin"-at-(host)-${FRIEND}`
     await sendmail.root.exec(['sh', '-c', 'cat >>/etc/hosts'], { input: `${ATTACKER} ${name}\n` })
