@@ -90,6 +90,8 @@ export interface FileAttachment extends Named {
   readonly kind: 'file'
   /** Makes everything ready. The MTA need not run yet: popauthd is started next, and then `restart` is called. */
   readonly start: (lab: Lab) => Promise<AttachedFile>
+  /** How long after the end of its time a host may still get 250, with all that a test needs to ask. By default 4. */
+  readonly followsWithinSeconds?: number
   /**
    * What each cell must hold, see `newAndOpen`. By default: no login, expired, revoked, pruned as `refused`; all others 250 (the map keeps who is
    * in time). "no map" says what the relay attempt and local mail get: `451, local 250`; or `does not start`.

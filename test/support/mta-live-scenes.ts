@@ -48,6 +48,7 @@ export function liveScenes(stage: Stage): void {
     expect(permitted.length).toBeGreaterThan(0)
     expect(Math.max(...permitted)).toBeLessThan(endMs)
     stage.see('expired', newAndOpen(await stage.ask(from), open))
+    await stage.popauthd.event('authorization ended', { ip: from, reason: 'expired' })
   })
 
   it('closes on revoke, in an open session too', async () => {
@@ -84,6 +85,7 @@ export function liveScenes(stage: Stage): void {
     // Again, now that the MTA knows: some give up for the rest of the session.
     expect(await session.ask()).not.toBe('250')
     stage.see('local', await session.ask(LOCAL))
+    expect(await session.send()).toBe('250')
     await stage.seeLocal(from)
     const fresh = await stage.ask(from)
     stage.see('killed', newAndOpen(fresh, open))

@@ -52,7 +52,7 @@ export function describeAttachment(attachment: Attachment, more: (stage: Stage) 
     beforeAll(() => stage.open())
     afterAll(() => stage[Symbol.asyncDispose]())
     if (attachment.kind === 'live') liveScenes(stage)
-    else fileScenes(stage)
+    else fileScenes(stage, attachment)
     more(stage)
     it('is in docs/mtas.md as it was seen', async () => {
       const row = rowOf(attachment, stage.seen)

@@ -28,6 +28,8 @@ export const NEIGHBOR = '198.51.100.8'
 /** An SMTP session that stays open. */
 export interface OpenSession extends AsyncDisposable {
   ask(recipient?: string): Promise<Answer>
+  /** Sends a message to the recipients that were permitted and begins the next transaction; the answer is that to the message. */
+  send(): Promise<Answer>
 }
 
 /** Opened once for each attachment; popauthd runs between the scenes. */
@@ -97,9 +99,19 @@ export class Stage implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof NoSmtpSession)) throw error
     }
+    const open = session
+    if (open === undefined) {
+      const refuse = async () => 'no connection'
+      return { ask: refuse, send: refuse, [Symbol.asyncDispose]: async () => {} }
+    }
     return {
-      ask: async (recipient = FOREIGN) => (session ? word((await session.rcpt(recipient)).code) : 'no connection'),
-      [Symbol.asyncDispose]: async () => session?.[Symbol.asyncDispose](),
+      ask: async (recipient = FOREIGN) => word((await open.rcpt(recipient)).code),
+      send: async () => {
+        const { code } = await open.send()
+        await open.mailFrom()
+        return word(code)
+      },
+      [Symbol.asyncDispose]: () => open[Symbol.asyncDispose](),
     }
   }
 

@@ -12,10 +12,8 @@ export interface SendmailOptions {
   readonly extraMc?: string
   /** Ask a socketmap at this host path through the feature that popauthd ships. */
   readonly popauthd?: string
-  /** Ask a socketmap at this host path (in the laboratory's shared directory) from Local_Relay_Auth. */
+  /** Ask a socketmap at this host path (in the laboratory's shared directory) from Local_Relay_Auth, for all recipients. */
   readonly socketMap?: string
-  /** Flags of the K line of that map, by default `-o -d5`. */
-  readonly socketMapFlags?: string
   /** Arguments of FEATURE(access_db); by default a hash map at `accessPath`. */
   readonly accessDb?: string
   /** Use sendmail's own file checks (no Debian DOMAIN file: no TrustedUser, DontBlameSendmail=safe). */
@@ -86,13 +84,13 @@ DAEMON_OPTIONS(\`Name=MTA-v4, Family=inet, Addr=${SERVER_ADDRESS}, Port=25')dnl
 DAEMON_OPTIONS(\`Name=MTA-v6, Family=inet6, Addr=${SERVER_ADDRESS6}, Port=25')dnl
 MAILER(\`local')dnl
 MAILER(\`smtp')dnl
-${options.socketMap ? socketAttachment(options.socketMap, options.socketMapFlags ?? '-o -d5') : ''}${options.extraMc ?? ''}
+${options.socketMap ? socketAttachment(options.socketMap) : ''}${options.extraMc ?? ''}
 `
 }
 
-function socketAttachment(path: string, flags: string): string {
+function socketAttachment(path: string): string {
   return `LOCAL_CONFIG
-Kpopauth socket ${flags} -T<TMPF> local:${path}
+Kpopauth socket -o -d5 -T<TMPF> local:${path}
 LOCAL_RULESETS
 SLocal_Relay_Auth
 R$*\t\t$: $(popauth connect: $&{client_addr} $: NOTFOUND $)

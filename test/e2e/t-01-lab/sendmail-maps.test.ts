@@ -7,7 +7,7 @@ import { labAvailability } from '../../support/lab-availability.ts'
 import type { LabHost } from '../../support/netns.ts'
 import { mustRun } from '../../support/run.ts'
 import { type SendmailServer, startSendmail } from '../../support/sendmail.ts'
-import { askRelay, openSmtpSession, type SmtpSession } from '../../support/smtp-session.ts'
+import { askRelay, openTransaction, type SmtpSession } from '../../support/smtp-session.ts'
 
 const unavailable = labAvailability()
 const FOREIGN = 'x@elsewhere.example.com'
@@ -70,8 +70,7 @@ describe.skipIf(unavailable)(`sendmail's maps${unavailable ? ` (skipped: ${unava
 
   async function sessionSeeing(map: string, code: number): Promise<SmtpSession> {
     await sendmail.makeAccess(map)
-    const session = await openSmtpSession(client)
-    await session.mailFrom()
+    const session = await openTransaction(client)
     expect((await session.rcpt(FOREIGN)).code).toBe(code)
     return session
   }

@@ -11,7 +11,7 @@ import { type Lab, openLab } from '../../support/lab.ts'
 import { labAvailability } from '../../support/lab-availability.ts'
 import type { LabHost } from '../../support/netns.ts'
 import { type SendmailServer, startSendmail } from '../../support/sendmail.ts'
-import { askRelay, openSmtpSession } from '../../support/smtp-session.ts'
+import { askRelay, openTransaction } from '../../support/smtp-session.ts'
 
 const unavailable = labAvailability()
 const address = (text: string) => parseClientAddress(text) as ClientAddress
@@ -83,8 +83,7 @@ describe.skipIf(unavailable)(
       })
 
       it('opens and closes within an open session, in one transaction, many times within a second', async () => {
-        const session = await openSmtpSession(client)
-        await session.mailFrom()
+        const session = await openTransaction(client)
         const codes: number[] = []
         for (let round = 0; round < 10; round++) {
           await publish(round % 2 === 0 ? 'granted' : 'ended', CLIENT)
@@ -95,12 +94,10 @@ describe.skipIf(unavailable)(
       })
 
       it('reaches an open session that missed many changes, and one begun between them', async () => {
-        const first = await openSmtpSession(client)
-        await first.mailFrom()
+        const first = await openTransaction(client)
         expect((await first.rcpt(FOREIGN)).code).toBe(550)
         await publish('granted', CLIENT)
-        const second = await openSmtpSession(client)
-        await second.mailFrom()
+        const second = await openTransaction(client)
         expect((await second.rcpt(FOREIGN)).code).toBe(250)
         for (let i = 1; i < 20; i++) await publish('granted', `192.0.2.${i}`)
         await publish('ended', CLIENT)
@@ -141,8 +138,7 @@ describe.skipIf(unavailable)(
       afterEach(() => responder[Symbol.asyncDispose]())
 
       it('opens and closes, for new sessions and within an open one', async () => {
-        const session = await openSmtpSession(client)
-        await session.mailFrom()
+        const session = await openTransaction(client)
         expect((await session.rcpt(FOREIGN)).code).toBe(550)
         known.add(CLIENT).add(CLIENT6)
         expect((await session.rcpt(FOREIGN)).code).toBe(250)

@@ -1,4 +1,4 @@
-// The live way: real logins at Dovecot, real SMTP at sendmail, popauthd between them answering sendmail's socket map.
+// The live way: real logins at Dovecot, real SMTP at sendmail, popauthd between them answering sendmail's socket map: logins and decisions. t-18-mtas has the rest.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDovecot } from '../../support/dovecot.ts'
 import { type Lab, openLab } from '../../support/lab.ts'
@@ -8,7 +8,7 @@ import type { LabHost } from '../../support/netns.ts'
 import { Popauthd, qpopperLine, TestLog } from '../../support/popauthd.ts'
 import { startRsyslog } from '../../support/rsyslog.ts'
 import { startSendmail } from '../../support/sendmail.ts'
-import { askRelay, openSmtpSession, type SmtpSession } from '../../support/smtp-session.ts'
+import { askRelay, openTransaction } from '../../support/smtp-session.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 const unavailable = labAvailability()
@@ -103,15 +103,6 @@ describe.skipIf(unavailable)(`sendmail asks popauthd live${unavailable ? ` (skip
     expect((await askRelay(fetchmailHost)).code).toBe(250)
   })
 
-  it('permits from the login on in a session that was refused before', async () => {
-    const from = '198.51.100.13'
-    await using session = await sessionFrom(from)
-    expect((await session.rcpt(FOREIGN)).code).toBe(550)
-    await curlLogin(lab, client, { from })
-    await popauthd.event('authorization granted', { ip: from })
-    expect((await session.rcpt(FOREIGN)).code).toBe(250)
-  })
-
   it('counts a window from the last login: renewal extends, and an older line does not shorten', async () => {
     const ip = '198.51.100.14'
     await log.write(qpopperLine('alice', ip, 50))
@@ -126,29 +117,9 @@ describe.skipIf(unavailable)(`sendmail asks popauthd live${unavailable ? ` (skip
     expect(await until(ip)).toBe(second)
   })
 
-  it('refuses from the very instant of expiry, in an open session too', async () => {
-    const from = '198.51.100.16'
-    await using session = await sessionFrom(from)
-    await log.write(qpopperLine('alice', from, WINDOW_SECONDS - 4))
-    const { until: end } = await popauthd.event('authorization granted', { ip: from })
-    const endMs = Date.parse(String(end))
-    const permitted: number[] = []
-    await waitFor('the first refusal', async () => {
-      const askedAtMs = Date.now()
-      const { code } = await session.rcpt(FOREIGN)
-      if (code === 250) permitted.push(askedAtMs)
-      return code === 550 || undefined
-    })
-    expect(permitted.length).toBeGreaterThan(0)
-    expect(Math.max(...permitted)).toBeLessThan(endMs)
-    expect(Date.now()).toBeGreaterThanOrEqual(endMs)
-    expect((await askRelay(client, { from })).code).toBe(550)
-    await popauthd.event('authorization ended', { ip: from, reason: 'expired' })
-  })
-
   it('closes on revoke, in an open session too; the next login opens again', async () => {
     const from = '198.51.100.17'
-    await using session = await sessionFrom(from)
+    await using session = await openTransaction(client, { from })
     await curlLogin(lab, client, { from })
     await popauthd.event('authorization granted', { ip: from })
     expect((await session.rcpt(FOREIGN)).code).toBe(250)
@@ -190,31 +161,6 @@ describe.skipIf(unavailable)(`sendmail asks popauthd live${unavailable ? ` (skip
     expect((await askRelay(client, { from })).code).toBe(550)
     expect((await popauthd.ask<Check>('why', from)).reason).toBe('too_many_users')
   })
-
-  // The last one: it stops the daemon.
-  it('refuses or defers relay attempts while popauthd is dead; local mail goes on', async () => {
-    const from = '198.51.100.21'
-    await curlLogin(lab, client, { from })
-    await popauthd.event('authorization granted', { ip: from })
-    await using session = await sessionFrom(from)
-    expect((await session.rcpt(FOREIGN)).code).toBe(250)
-    await popauthd.kill()
-    expect([451, 550]).toContain((await session.rcpt(FOREIGN)).code)
-    expect((await session.rcpt(LOCAL)).code).toBe(250)
-    expect((await askRelay(client, { from })).code).toBe(550)
-    expect((await swaksSend(lab, client, { to: LOCAL, from })).code).toBe(0)
-    await popauthd.start()
-    expect((await askRelay(client, { from })).code).toBe(250)
-    expect(await popauthd.stop()).toBe(0)
-    expect((await askRelay(client, { from })).code).toBe(550)
-    expect((await swaksSend(lab, client, { to: LOCAL, from })).code).toBe(0)
-  })
-
-  async function sessionFrom(from: string): Promise<SmtpSession> {
-    const session = await openSmtpSession(client, { from })
-    await session.mailFrom()
-    return session
-  }
 
   async function until(ip: string): Promise<number> {
     const { until: end } = await popauthd.ask<Check>('check', ip)

@@ -10,7 +10,7 @@ import type { LabHost } from '../../support/netns.ts'
 import { Popauthd, qpopperLine, TestLog } from '../../support/popauthd.ts'
 import { startRsyslog } from '../../support/rsyslog.ts'
 import { type SendmailServer, startSendmail } from '../../support/sendmail.ts'
-import { askRelay, openSmtpSession, type SmtpSession } from '../../support/smtp-session.ts'
+import { askRelay, openTransaction, type SmtpSession } from '../../support/smtp-session.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 const unavailable = labAvailability()
@@ -131,7 +131,7 @@ describe.skipIf(unavailable)(`sendmail's access map${unavailable ? ` (skipped: $
 
   it('reaches an open session: permitted after the login, refused within 2 s of the expiry', async () => {
     const from = '203.0.113.42'
-    await using session = await sessionFrom(from)
+    await using session = await openTransaction(client, { from })
     expect((await session.rcpt(FOREIGN)).code).toBe(550)
     await log.write(qpopperLine('bob', from, WINDOW_SECONDS - 6))
     const { until } = await popauthd.event('authorization granted', { ip: from })
@@ -158,7 +158,7 @@ describe.skipIf(unavailable)(`sendmail's access map${unavailable ? ` (skipped: $
     const from = '203.0.113.44'
     await log.write(qpopperLine('carol', from))
     await permitted(from)
-    await using session = await sessionFrom(from)
+    await using session = await openTransaction(client, { from })
     await answers(session, 250)
     await popauthd.ask('revoke', from)
     const answeredAtMs = Date.now()
@@ -203,7 +203,7 @@ describe.skipIf(unavailable)(`sendmail's access map${unavailable ? ` (skipped: $
     await popauthd.start()
     await log.write(qpopperLine('alice', from))
     await permitted(from)
-    await using session = await sessionFrom(from)
+    await using session = await openTransaction(client, { from })
     await answers(session, 250)
     expect(await popauthd.stop()).toBe(0)
     await answers(session, 550)
@@ -225,7 +225,7 @@ describe.skipIf(unavailable)(`sendmail's access map${unavailable ? ` (skipped: $
     await popauthd.kill()
     expect(await popauthd.ask('prune')).toMatchObject({ daemon: false, maps: [{ state: 'in_step' }] })
     expect((await askRelay(client, { from })).code).toBe(250)
-    await using session = await sessionFrom(from)
+    await using session = await openTransaction(client, { from })
     await answers(session, 250)
     await waitFor('its end', () => Date.now() >= Date.parse(String(until)) || undefined)
     expect(await popauthd.ask('prune')).toMatchObject({ daemon: false, maps: [{ state: 'in_step' }] })
@@ -258,12 +258,6 @@ describe.skipIf(unavailable)(`sendmail's access map${unavailable ? ` (skipped: $
 
   async function permitted(from: string): Promise<void> {
     await waitFor(`250 for ${from}`, async () => (await askRelay(client, { from })).code === 250 || undefined)
-  }
-
-  async function sessionFrom(from: string): Promise<SmtpSession> {
-    const session = await openSmtpSession(client, { from })
-    await session.mailFrom()
-    return session
   }
 
   /** Asks again until the answer has this code; resolves with the time of the first one that had. */
