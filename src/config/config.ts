@@ -52,7 +52,17 @@ export interface ReportsConfig {
 }
 
 /** Where a syslog receiver listens. `tcp` and `udp` are there only where the operator has taken their risk. */
-export type SyslogConfig = { readonly maxConnections: number } & (
+export type SyslogConfig =
+  | ProvenConfig
+  | {
+      readonly maxConnections: number
+      readonly transport: 'tcp' | 'udp'
+      readonly address: string
+      readonly port: number
+    }
+
+/** Where something listens that knows who sends: by the rights of a Unix socket, or by certificates. */
+export type ProvenConfig = { readonly maxConnections: number } & (
   | ({ readonly transport: 'unix' } & SocketConfig)
   | {
       readonly transport: 'tls'
@@ -65,7 +75,6 @@ export type SyslogConfig = { readonly maxConnections: number } & (
       /** Names that a sender's certificate may have; empty: any. */
       readonly clientNames: readonly string[]
     }
-  | { readonly transport: 'tcp' | 'udp'; readonly address: string; readonly port: number }
 )
 
 /** A Unix socket (or named pipe) with the rights it gets. `group` undefined: the process's own. */

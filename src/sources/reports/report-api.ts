@@ -4,9 +4,11 @@
  */
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import type { Login } from '../../core/login.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { inTime } from '../../lib/in-time.ts'
+import type { CommitQueue } from '../commit-queue.ts'
 import { type ReadReport, readEvent, readPolicyReport } from './dovecot-report.ts'
-import type { Recorded, ReportQueue } from './report-queue.ts'
 import type { ReportSecret } from './report-secret.ts'
 import type { ReportTally } from './report-tally.ts'
 
@@ -20,7 +22,7 @@ const YES = { status: 0, msg: '' }
 /** What the routes work with. */
 interface ReportApiParts {
   readonly secret: ReportSecret
-  readonly queue: ReportQueue
+  readonly queue: CommitQueue<Login>
   readonly tally: ReportTally
   readonly clock: Clock
 }
@@ -86,7 +88,7 @@ async function take({ queue, tally, clock }: ReportApiParts, read: Reader, body:
     tally.lost(report.kind, report.reason)
     return report.kind === 'ignored' ? 200 : 400
   }
-  const how = await inTime(queue.push(report.login), clock)
+  const how = await inTime(queue.push(report.login), ANSWER_MS, clock)
   if (how === 'dropped') tally.lost('dropped')
   return how === 'recorded' ? 200 : 503
 }
@@ -100,12 +102,4 @@ export function readBytes(bytes: Uint8Array, read: (text: string) => ReadReport)
     return { kind: 'malformed', reason: 'not UTF-8' }
   }
   return read(text)
-}
-
-async function inTime(recorded: Promise<Recorded>, clock: Clock): Promise<Recorded | 'late'> {
-  let cancel = () => {}
-  const late = new Promise<'late'>((resolve) => {
-    cancel = clock.setTimer(ANSWER_MS, () => resolve('late'))
-  })
-  return Promise.race([recorded, late]).finally(() => cancel())
 }

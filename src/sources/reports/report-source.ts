@@ -7,11 +7,11 @@ import { reportsId, reportsName } from '../../config/source-names.ts'
 import type { Login } from '../../core/login.ts'
 import { reasonOf } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { CommitQueue } from '../commit-queue.ts'
 import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../source.ts'
 import { readEvent } from './dovecot-report.ts'
 import { MAX_REPORT_BYTES, readBytes, reportApi } from './report-api.ts'
 import { type Listening, listenHttp, listenLines } from './report-listeners.ts'
-import { ReportQueue } from './report-queue.ts'
 import { ReportSecret } from './report-secret.ts'
 import { ReportTally } from './report-tally.ts'
 
@@ -32,7 +32,7 @@ export class ReportSource implements Source {
   readonly id: string
   readonly #options: ReportSourceOptions
   readonly #origin: string
-  readonly #queue: ReportQueue
+  readonly #queue: CommitQueue<Login>
   readonly #tally: ReportTally
   readonly #disposed = new AbortController()
   #running: AsyncGenerator<SourceChunk> | undefined
@@ -43,7 +43,7 @@ export class ReportSource implements Source {
     this.#options = options
     this.id = reportsId(options)
     this.#origin = reportsName(options)
-    this.#queue = new ReportQueue(options.mostWaiting)
+    this.#queue = new CommitQueue(options.mostWaiting)
     this.#tally = new ReportTally(options)
   }
 

@@ -1,6 +1,6 @@
 /** Syslog over UDP (RFC 5426): one message a datagram. Nobody can be told to wait: what finds no room is dropped and counted. */
 import { createSocket, type Socket } from 'node:dgram'
-import { listenError } from './listen-error.ts'
+import { listenError } from '../listen-error.ts'
 import type { Mailroom } from './mailroom.ts'
 import type { Receiver } from './receiver.ts'
 
@@ -39,7 +39,7 @@ export class DatagramReceiver implements Receiver {
     await new Promise<void>((resolve, reject) => {
       socket.once('error', (error) => {
         socket.close()
-        reject(listenError('udp', address, port, error))
+        reject(listenError('syslog', 'udp', address, port, error))
       })
       socket.bind({ address, port, exclusive: true }, () => resolve())
     })

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { clock, counted, message, notices, open, sender, tcp, write } from '../../../test/support/syslog-receiver.ts'
 import { waitFor } from '../../../test/support/wait-for.ts'
 import type { SyslogConfig } from '../../config/config.ts'
-import { IDLE_MS, IDLE_WHEN_FULL_MS, STALL_MS, type StreamReceiver } from './stream-receiver.ts'
+import { IDLE_MS, IDLE_WHEN_FULL_MS, STALL_MS } from '../stream-listener.ts'
+import type { StreamReceiver } from './stream-receiver.ts'
 
 describe('over TCP', () => {
   it.each(['127.0.0.1', '::1'])('takes both framings, to %s', async (host) => {

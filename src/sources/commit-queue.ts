@@ -1,22 +1,21 @@
-/** Logins that were reported and are not committed yet: bounded, taken out in batches. */
-import type { Login } from '../../core/login.ts'
+/** What was told of logins and is not committed yet: bounded, taken out in batches. */
 
-/** Most logins that wait; a commit takes milliseconds, so that many wait only where nothing can be committed (a full disk). */
+/** Most that wait; a commit takes milliseconds, so that many wait only where nothing can be committed (a full disk). */
 const MOST_WAITING = 10_000
 
-/** How a report ended: `recorded` once its login is in the table's file, `dropped` where the queue was full or is closed. */
+/** How it ended: `recorded` once it is in the table's file, `dropped` where the queue was full or is closed. */
 export type Recorded = 'recorded' | 'dropped'
 
-interface Waiting {
-  readonly login: Login
+interface Waiting<T> {
+  readonly told: T
   readonly settle: (how: Recorded) => void
 }
 
 /** One reader takes batches; what it took is settled when it asks for the next, or gives it up by {@link close}. */
-export class ReportQueue {
+export class CommitQueue<T> {
   readonly #most: number
-  #waiting: Waiting[] = []
-  #taken: readonly Waiting[] = []
+  #waiting: Waiting<T>[] = []
+  #taken: readonly Waiting<T>[] = []
   #isClosed = false
   #wake = () => {}
 
@@ -24,22 +23,22 @@ export class ReportQueue {
     this.#most = most
   }
 
-  /** Resolves once the login is committed, or at once where there is no room. Never rejects. */
-  push(login: Login): Promise<Recorded> {
+  /** Resolves once it is committed, or at once where there is no room. Never rejects. */
+  push(told: T): Promise<Recorded> {
     if (this.#isClosed || this.#waiting.length + this.#taken.length >= this.#most) return Promise.resolve('dropped')
     return new Promise((settle) => {
-      this.#waiting.push({ login, settle })
+      this.#waiting.push({ told, settle })
       this.#wake()
     })
   }
 
-  /** The logins that wait, in the order of their coming; those taken before are settled as recorded. Waits for the first, until `signal` aborts. */
-  async take(signal: AbortSignal): Promise<readonly Login[]> {
+  /** All that waits, in the order of their coming; those taken before are settled as recorded. Waits for the first, until `signal` aborts. */
+  async take(signal: AbortSignal): Promise<readonly T[]> {
     this.#settle('recorded')
     if (this.#waiting.length === 0 && !signal.aborted) await this.#next(signal)
     this.#taken = this.#waiting
     this.#waiting = []
-    return this.#taken.map(({ login }) => login)
+    return this.#taken.map(({ told }) => told)
   }
 
   /** Nothing more is taken in; what waits can still be taken out. */

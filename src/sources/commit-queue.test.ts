@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Login } from '../../core/login.ts'
-import { ReportQueue } from './report-queue.ts'
+import type { Login } from '../core/login.ts'
+import { CommitQueue } from './commit-queue.ts'
 
 const login = (user: string) => ({ user }) as Login
 const names = (logins: readonly Login[]) => logins.map(({ user }) => user)
@@ -8,9 +8,9 @@ const never = new AbortController().signal
 const settled = async (promise: Promise<unknown>) =>
   Promise.race([promise, new Promise((resolve) => setImmediate(resolve, 'open'))])
 
-describe('ReportQueue', () => {
+describe('CommitQueue', () => {
   it('gives all that waits in its order, and settles it when the next are asked for', async () => {
-    const queue = new ReportQueue()
+    const queue = new CommitQueue<Login>()
     const [first, second] = [queue.push(login('alice')), queue.push(login('bob'))]
     expect(names(await queue.take(never))).toEqual(['alice', 'bob'])
     expect(await settled(first)).toBe('open')
@@ -23,7 +23,7 @@ describe('ReportQueue', () => {
   })
 
   it('counts what is taken and not recorded against its bound', async () => {
-    const queue = new ReportQueue(2)
+    const queue = new CommitQueue<Login>(2)
     void queue.push(login('alice'))
     await queue.take(never)
     void queue.push(login('bob'))
@@ -33,7 +33,7 @@ describe('ReportQueue', () => {
   })
 
   it('gives what waits after an abort, then nothing', async () => {
-    const queue = new ReportQueue()
+    const queue = new CommitQueue<Login>()
     const stop = new AbortController()
     const waiting = queue.take(stop.signal)
     stop.abort()
@@ -47,7 +47,7 @@ describe('ReportQueue', () => {
   })
 
   it('does not call recorded what was given up', async () => {
-    const queue = new ReportQueue()
+    const queue = new CommitQueue<Login>()
     const taken = queue.push(login('alice'))
     await queue.take(never)
     const waiting = queue.push(login('bob'))
