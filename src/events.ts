@@ -1,7 +1,7 @@
 /** Every notable event of the daemon: one function per event, with a fixed message, fields, and a counter. */
 import type { TableChange, Verdict } from './core/authorization.ts'
 import { type Drift, driftWords } from './core/drift.ts'
-import type { Login, Logout } from './core/login.ts'
+import type { AddressLogout, Login, Logout } from './core/login.ts'
 import { type TimeTrouble, timeWords } from './core/time-trouble.ts'
 import type { Clock } from './lib/clock.ts'
 import { escapeForTerminal } from './lib/escape.ts'
@@ -82,11 +82,12 @@ export class Events {
   }
 
   /** The end of a session was recognized. A log may hold nothing else: it costs a count where nobody wants to read of it. */
-  logout(logout: Logout): void {
+  logout(logout: Logout | AddressLogout): void {
     this.#count('logouts_recognized_total')
     if (!this.#logger.isLevelEnabled('debug')) return
-    const { user, address, service, server, atMs } = logout
-    this.#logger.debug({ user, ip: address, service, server, at: new Date(atMs).toISOString() }, 'logout')
+    const { address, server, atMs } = logout
+    const whose = 'user' in logout ? { user: logout.user, service: logout.service } : {}
+    this.#logger.debug({ ...whose, ip: address, server, at: new Date(atMs).toISOString() }, 'logout')
   }
 
   /** A line about the end of a session that is none. */

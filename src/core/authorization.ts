@@ -32,6 +32,7 @@ export type VerdictReason =
   | 'too_many_addresses' // every user here is past the limit of addresses
   | 'revoked' // voided by an operator's revoke
   | 'expired' // the last login is older than the window
+  | 'logged_out' // of a change only: whoever told of the logins said that they are over
   | 'ahead_of_clock' // the login is dated more than five minutes ahead of the clock
   | 'table_full' // the table holds as many addresses as it may
   | 'unknown' // no login seen

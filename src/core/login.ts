@@ -31,3 +31,12 @@ export interface Logout {
   readonly address?: ClientAddress
   readonly session?: string
 }
+
+/** All that `server` told of logins from `address` is over. It names no user. */
+export interface AddressLogout {
+  readonly address: ClientAddress
+  /** As the logins have it. */
+  readonly server: string
+  /** When that was said, Unix milliseconds. */
+  readonly atMs: number
+}

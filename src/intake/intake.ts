@@ -1,7 +1,7 @@
 /** The loop of one source: read -> scan -> parse -> admit -> commit, with the read position in the same commit. Nothing else does this. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { TableChange, VerdictReason } from '../core/authorization.ts'
-import type { Login, Logout } from '../core/login.ts'
+import type { AddressLogout, Login, Logout } from '../core/login.ts'
 import type { TimeTrouble } from '../core/time-trouble.ts'
 import type { Events } from '../events.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -160,6 +160,7 @@ export class Intake {
   async #take(chunk: SourceChunk, recorder: Recorder): Promise<boolean> {
     // The journal and reports date their logins; and on a busy one the end may never be seen.
     if (chunk.format === 'journal-json' || chunk.logins !== undefined) this.#first = undefined
+    if (chunk.ended !== undefined) return await this.#end(chunk.ended, recorder)
     const logins = await this.#scan(chunk)
     if (this.#first !== undefined) return await this.#takeFirst(this.#first, chunk, recorder)
     const { position, atMs } = recorder.recorded
@@ -172,6 +173,11 @@ export class Intake {
     const isRecorded = await this.#record(logins, chunk.position, recorder)
     // Whoever reported a login is told when it is in the table's file.
     return chunk.logins === undefined ? isRecorded : await recorder.settled()
+  }
+
+  async #end(ended: readonly AddressLogout[], recorder: Recorder): Promise<boolean> {
+    for (const logout of ended) this.#parts.events.logout(logout)
+    return await recorder.end(ended)
   }
 
   async #takeFirst(first: FirstReading, chunk: SourceChunk, recorder: Recorder): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** Puts the logins of one source into the table, in small commits one behind the other. What is read while they are on their way waits for the next ones. */
-import type { Login } from '../core/login.ts'
+import type { AddressLogout, Login } from '../core/login.ts'
 import { reasonOf, VoidCommitError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -78,6 +78,11 @@ export class Recorder {
     return !this.#isStopped
   }
 
+  /** Ends logins, after all that was added; resolves when that is written, with false where it will not be. */
+  async end(ended: readonly AddressLogout[]): Promise<boolean> {
+    return (await this.settled()) && (await this.#writeAllOf([{ logins: [], ended }]))
+  }
+
   async #writeAll(): Promise<void> {
     for (let next = this.#take(); next !== undefined && !this.#isStopped; next = this.#take()) {
       this.#current = this.#write(next)
@@ -94,16 +99,20 @@ export class Recorder {
 
   async #write({ logins, position, kept }: Waiting): Promise<void> {
     const { sourceId, clock } = this.#parts
-    let commits = commitsOf(logins, { sourceId, value: kept })
-    while (commits.length > 0 && !this.#isStopped) {
-      const { written, error } = await this.#attempt(commits)
-      commits = commits.slice(written)
+    if (!(await this.#writeAllOf(commitsOf(logins, { sourceId, value: kept })))) return
+    this.#recorded = position
+    this.#recordedAtMs = clock.elapsedMs()
+  }
+
+  /** Tries until all is written; false where it was stopped before. */
+  async #writeAllOf(commits: readonly CommitInput[]): Promise<boolean> {
+    for (let rest = commits; rest.length > 0 && !this.#isStopped; ) {
+      const { written, error } = await this.#attempt(rest)
+      rest = rest.slice(written)
       // What went before failed: its own source tells of that, and waits.
       if (error !== undefined && !(error instanceof VoidCommitError)) await this.#pauseAfter(error)
     }
-    if (this.#isStopped) return
-    this.#recorded = position
-    this.#recordedAtMs = clock.elapsedMs()
+    return !this.#isStopped
   }
 
   /** Begins the commits in their order, each when the one before is judged; resolves with how many of them are written, and why no more. */

@@ -129,6 +129,22 @@ describe('a reported login', () => {
     expect(ends).toEqual([START + WINDOW, START + WINDOW, START + WINDOW])
   })
 
+  it('ends with the word of its source, in the order of the chunks', async () => {
+    const out = () => chunk({ ended: [{ address: ADDRESS, server: 'whoson', atMs: START }], position: { v: 1 } })
+    const told = () => reported({ server: 'whoson' })
+    const events = await take('whoson:x', told(), out(), told(), out())
+    expect(table.lookup(ADDRESS)).toMatchObject({ authorized: false, reason: 'unknown' })
+    expect(changes.map(({ kind, reason }) => `${kind} ${reason}`)).toEqual([
+      'granted login',
+      'ended logged_out',
+      'granted login',
+      'ended logged_out',
+    ])
+    expect(events.counters.get('logouts_recognized_total')).toBe(2)
+    await take('whoson:x', out(), told())
+    expect(table.lookup(ADDRESS).authorized).toBe(true)
+  })
+
   it('of the same user in other letters is one too: the limit of users is not reached', async () => {
     await take('file:mail.log', logged('Alice'))
     await take('dovecot_reports:x', reported())

@@ -1,5 +1,5 @@
 /** The contract of everything that log bytes come from. */
-import type { Login } from '../core/login.ts'
+import type { AddressLogout, Login } from '../core/login.ts'
 
 /** Where reading resumes: plain JSON that only the source that made it understands. Committed together with what the bytes produced. */
 export type SourcePosition = { readonly [key: string]: string | number | boolean | null }
@@ -15,6 +15,8 @@ export interface SourceChunk {
   readonly position: SourcePosition
   /** Logins that came without a line, already checked (a server's own reports); such a chunk holds no bytes. Committed before the next is asked for. */
   readonly logins?: readonly Login[]
+  /** What such a source says is over; a chunk has logins or this. Committed before the next is asked for too. */
+  readonly ended?: readonly AddressLogout[]
   /** True when nothing more was there to read at that moment. Such a chunk may hold no bytes. */
   readonly caughtUp: boolean
   /** Bytes known to be there behind this chunk and not read yet; absent where that is not known. */

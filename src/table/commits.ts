@@ -7,6 +7,7 @@ import { VoidCommitError } from '../errors.ts'
 import { mapInTurns } from '../lib/map-in-turns.ts'
 import { type Admission, admitLogin } from './admit-login.ts'
 import { Draft, type DraftEntry } from './draft.ts'
+import { endLogins } from './end-logins.ts'
 import type { Ledger } from './ledger.ts'
 import { CommitChain, type CommitInput, type CommitResult, type LoginOutcome, type PendingCommit } from './results.ts'
 import type { TableStore } from './store.ts'
@@ -65,6 +66,7 @@ export class Commits {
       this.#committing.findLast((draft) => !draft.isVoid),
     )
     const admissions = await mapInTurns(input.logins, (login) => admitLogin(draft, login, this.#parts.context(), nowMs))
+    for (const one of input.ended ?? []) endLogins(draft, one, this.#parts.context().policy, nowMs)
     const changes = await this.#settleTouched(draft, admissions, nowMs)
     if (input.position !== undefined) draft.setPosition(input.position.sourceId, input.position.value)
     const outcomes = await mapInTurns(input.logins, (login, i) =>

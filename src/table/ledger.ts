@@ -48,7 +48,8 @@ export class Ledger {
   /** Where the facts that ended were removed in this draft, the stored ones still say why. */
   #explained(verdict: Verdict, address: ClientAddress, before: StoredRecord | undefined, nowMs: number): Verdict {
     if (verdict.reason !== 'unknown' || before === undefined) return verdict
-    return judge(address, before, this.#context(), nowMs, true)
+    const asStored = judge(address, before, this.#context(), nowMs, true)
+    return asStored.authorized ? { ...verdict, reason: 'logged_out' } : asStored
   }
 
   /** The record with `now` noted; a record of nobody is dropped where nothing would be lost. */

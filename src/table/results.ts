@@ -4,7 +4,7 @@ import type { AdmissionPolicy } from '../admission/policy.ts'
 import type { Authorization, TableChange, VerdictReason } from '../core/authorization.ts'
 import type { ClientAddress } from '../core/client-address.ts'
 import type { Decision } from '../core/decision.ts'
-import type { Login } from '../core/login.ts'
+import type { AddressLogout, Login } from '../core/login.ts'
 import type { Clock } from '../lib/clock.ts'
 
 /** How to open the table. */
@@ -20,6 +20,8 @@ export interface TableOptions {
 /** Logins of a batch of lines in the order of the lines, and the read position behind them. */
 export interface CommitInput {
   readonly logins: readonly Login[]
+  /** What ends, after these logins. */
+  readonly ended?: readonly AddressLogout[]
   /** `value` is plain JSON, kept as it is under the id of the source. */
   readonly position?: { readonly sourceId: string; readonly value: unknown }
 }
