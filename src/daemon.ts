@@ -183,13 +183,7 @@ class Daemon implements AsyncDisposable {
   async #startResponders(): Promise<void> {
     const { socketmap, lookups } = this.#config
     const clock = this.#clock
-    const lookup = (address: ClientAddress) => {
-      const verdict = this.#table.lookup(address)
-      // Who is unknown while the logs are read may have logged in while the daemon was away: to be asked about again.
-      if (verdict.reason === 'unknown' && this.#isCatchingUp()) return undefined
-      if (verdict.authorized) this.#asked.note(tableAddress(address, this.#config.admission.ipv6Prefix), clock.now())
-      return verdict
-    }
+    const lookup = this.#lookup
     const onRelay = (decision: RelayDecision) => this.#events.relayed(decision)
     const responders = lookups.map((config) => responderFor(config, { lookup, clock, onRelay }))
     if (socketmap.enabled) {
@@ -203,6 +197,15 @@ class Daemon implements AsyncDisposable {
       this.#responders.push(responder)
       this.#parts.use(responder)
     }
+  }
+
+  readonly #lookup = (address: ClientAddress) => {
+    const verdict = this.#table.lookup(address)
+    // Who is unknown while the logs are read may have logged in while the daemon was away: to be asked about again.
+    if (verdict.reason === 'unknown' && this.#isCatchingUp()) return undefined
+    const { ipv6Prefix } = this.#config.admission
+    if (verdict.authorized) this.#asked.note(tableAddress(address, ipv6Prefix), this.#clock.now())
+    return verdict
   }
 
   #isCatchingUp(): boolean {
@@ -279,7 +282,8 @@ class Daemon implements AsyncDisposable {
   #openSource(config: SourceConfig | 'stdin'): Source {
     const id = config === 'stdin' ? 'standard input' : sourceName(config)
     const notice = (notice: SourceNotice) => this.#events.source(id, notice)
-    return sourceFor(config, { clock: this.#clock, notice, backlogMs: this.#config.windowSeconds * 1000 })
+    const backlogMs = this.#config.windowSeconds * 1000
+    return sourceFor(config, { clock: this.#clock, notice, backlogMs, lookup: this.#lookup })
   }
 
   #ready(): void {
@@ -366,8 +370,9 @@ class Daemon implements AsyncDisposable {
   }
 }
 
-/** In the journal it counts who wrote a line. */
+/** In the journal it counts who wrote a line; Whoson has no lines. */
 function parsersFor(config: SourceConfig | 'stdin', parsers: readonly Parser[]): readonly Parser[] {
+  if (config !== 'stdin' && config.kind === 'whoson') return []
   if (config === 'stdin' || config.kind !== 'journal') return parsers
   return heedSenders(parsers, config.senders ?? [], { isLive: true, needsUnit: runsSystemd() })
 }

@@ -160,7 +160,7 @@ const mapFiles: Check = (values, { groupFile }) =>
 /** Rights of named pipes and of receivers' sockets: who may write there can open the relay. */
 const sourceRights: Check = (values, { groupFile }) =>
   (values.sources ?? []).flatMap((source, index) => {
-    const at = source.kind === 'syslog' || source.kind === 'dovecot_reports' ? [index, source.kind] : [index]
+    const at = source.kind === 'fifo' ? [index] : [index, source.kind]
     const place = placeOf(source)
     if (place === undefined || !('mode' in place)) return []
     const text = `0${place.mode.toString(8).padStart(3, '0')}`
@@ -183,7 +183,9 @@ const sourceRights: Check = (values, { groupFile }) =>
 
 function placeOf(source: SourceConfig) {
   if (source.kind === 'dovecot_reports') return source.reports.socket
-  return source.kind === 'syslog' && source.receiver.transport === 'unix' ? source.receiver : source
+  if (source.kind === 'syslog' || source.kind === 'whoson')
+    return source.receiver.transport === 'unix' ? source.receiver : undefined
+  return source
 }
 
 const clearReports: Check = (values) =>
@@ -237,16 +239,23 @@ const distinctPaths: Check = (values) => {
   take(values['socketmap.socket'], 'socketmap.socket', 'the lookup socket')
   for (const suffix of ['', '.static', '.info', '.db'])
     take(suffixed(values['sendmail_access.path'], suffix), 'sendmail_access.path', `the access map's access${suffix}`)
-  for (const [index, { at }] of (values.lookups ?? []).entries())
-    take('path' in at ? at.path : `${at.address} port ${at.port}`, 'lookups', `the socket of lookups[${index}]`, [
-      index,
-    ])
+  for (const [index, { at, udp }] of (values.lookups ?? []).entries()) {
+    const place = 'path' in at ? at.path : `${at.address} ${udp ? 'UDP port' : 'port'} ${at.port}`
+    take(place, 'lookups', `the socket of lookups[${index}]`, [index])
+  }
   for (const [index, map] of (values.maps ?? []).entries())
     take('path' in map ? map.path : undefined, 'maps', `the file of maps[${index}]`, [index])
   for (const [index, source] of (values.sources ?? []).entries())
-    for (const place of source.kind === 'dovecot_reports' ? reportPlaces(source.reports) : [sourceName(source)])
-      take(place, 'sources', `the log of sources[${index}]`, [index])
+    for (const place of placesOf(source)) take(place, 'sources', `the log of sources[${index}]`, [index])
   return found
+}
+
+/** What nothing else may have: paths, and ports. */
+function placesOf(source: SourceConfig): readonly string[] {
+  if (source.kind === 'dovecot_reports') return reportPlaces(source.reports)
+  if (source.kind !== 'whoson') return [sourceName(source)]
+  const { receiver } = source
+  return [receiver.transport === 'unix' ? receiver.path : `${receiver.address} port ${receiver.port}`]
 }
 
 function suffixed(path: string | undefined, suffix: string): string | undefined {

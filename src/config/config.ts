@@ -2,7 +2,7 @@
 import type { Network } from '../core/client-address.ts'
 import type { OwnFormat } from '../core/own-format.ts'
 
-/** Where logins come from: a file, the journal, a named pipe, what comes to a syslog receiver, or Dovecot's own reports. */
+/** Where logins come from: a file, the journal, a named pipe, what comes to a syslog receiver, Dovecot's own reports, or Whoson's LOGIN. */
 export type SourceConfig =
   | {
       readonly kind: 'file'
@@ -31,6 +31,13 @@ export type SourceConfig =
       readonly reports: ReportsConfig
       readonly timezone: string
       /** Always `dovecot`. */
+      readonly servers: readonly string[]
+    }
+  | {
+      readonly kind: 'whoson'
+      readonly receiver: ProvenConfig
+      readonly timezone: string
+      /** Always empty: no line is read. */
       readonly servers: readonly string[]
     }
 
@@ -87,8 +94,10 @@ export interface SocketConfig {
 
 /** A socket on which an MTA asks who may relay. */
 export interface LookupConfig {
-  readonly protocol: 'socketmap' | 'policy' | 'readsocket' | 'opensmtpd'
+  readonly protocol: 'socketmap' | 'policy' | 'readsocket' | 'opensmtpd' | 'whoson'
   readonly at: SocketConfig | PortConfig
+  /** Datagrams in place of connections; `at` is a port then. Whoson only. */
+  readonly udp?: true
   readonly maxConnections: number
 }
 

@@ -1,6 +1,6 @@
 /** The kinds of lists that options take: networks, commands, servers, and the sources with options of their own. */
 import { type Network, networkOf, parseClientAddress, parseNetwork } from '../core/client-address.ts'
-import type { JournalSenders, ReportsConfig, SourceConfig, SyslogConfig } from './config.ts'
+import type { JournalSenders, ProvenConfig, ReportsConfig, SourceConfig, SyslogConfig } from './config.ts'
 import { listOf } from './list-of.ts'
 import { isGroup, type Member, shifted } from './members.ts'
 import { type Fault, Faults, fault, suggestion } from './problem.ts'
@@ -9,6 +9,7 @@ import { senders } from './sender-shape.ts'
 import { serverId } from './server-id.ts'
 import { absolutePath, fileMode, groupName, type Shape, timezone, truth } from './shapes.ts'
 import { syslog } from './syslog-shape.ts'
+import { whoson } from './whoson-shape.ts'
 
 const network: Shape<Network> = {
   kind: 'address or network',
@@ -94,6 +95,11 @@ export const sourceMembers = {
     default: '',
     says: 'Logins that Dovecot itself reports, with the options below; [dovecot-reports.md](dovecot-reports.md) shows what to write in Dovecot.',
   },
+  whoson: {
+    shape: whoson,
+    default: '',
+    says: "Logins that servers tell by Whoson's LOGIN, with the options below; [whoson.md](whoson.md) says what each command does.",
+  },
   senders: {
     shape: senders,
     default: '[]',
@@ -109,9 +115,9 @@ export const sourceMembers = {
 
 const MEMBERS = Object.keys(sourceMembers) as (keyof typeof sourceMembers)[]
 /** What a source can be; each entry is one of these. */
-const KINDS = ['file', 'journal', 'fifo', 'syslog', 'dovecot_reports'] as const
+const KINDS = ['file', 'journal', 'fifo', 'syslog', 'dovecot_reports', 'whoson'] as const
 const NO_SENDERS = 'only the journal knows who wrote a line; take it out'
-const KIND_WORDS = '`file: PATH`, `journal: true`, `fifo: PATH`, `syslog:` or `dovecot_reports:`'
+const KIND_WORDS = '`file: PATH`, `journal: true`, `fifo: PATH`, `syslog:`, `dovecot_reports:` or `whoson:`'
 
 const source: Shape<SourceConfig> = {
   kind: 'source',
@@ -157,7 +163,7 @@ function sourceOf(raw: Readonly<Record<string, unknown>>): SourceConfig | Faults
   if (kind === undefined) return new Faults([{ at: [], text: `names no log; add ${KIND_WORDS}` }])
   if (second !== undefined)
     return new Faults([{ at: [second], text: `a source is one of ${KINDS.join(', ')}; make ${given.length} entries` }])
-  if (kind === 'dovecot_reports') return reportsOf(raw)
+  if (kind === 'dovecot_reports' || kind === 'whoson') return withoutLog(raw, kind)
   const foreign = kind === 'fifo' ? [] : ['mode', 'group'].filter((name) => name in raw)
   if (foreign.length > 0) return new Faults(foreign.map((name) => foreignRights(name, kind)))
   if (kind !== 'journal' && 'senders' in raw) return new Faults([{ at: ['senders'], text: NO_SENDERS, ofKey: true }])
@@ -170,14 +176,15 @@ function sourceOf(raw: Readonly<Record<string, unknown>>): SourceConfig | Faults
   return { kind, path, ...rights, ...common }
 }
 
-function reportsOf(raw: Readonly<Record<string, unknown>>): SourceConfig | Faults {
-  const foreign = Object.keys(raw).filter((name) => name !== 'dovecot_reports' && name !== 'journal')
+/** Sources that hand logins on as they are told: there is no line to read. */
+function withoutLog(raw: Readonly<Record<string, unknown>>, kind: 'dovecot_reports' | 'whoson'): SourceConfig | Faults {
+  const foreign = Object.keys(raw).filter((name) => name !== kind && name !== 'journal')
+  const what = kind === 'whoson' ? 'whoson has' : 'login reports have'
   if (foreign.length > 0)
-    return new Faults(
-      foreign.map((name) => ({ at: [name], text: 'login reports have no such option; take it out', ofKey: true })),
-    )
-  const reports = dovecotReports.read(raw.dovecot_reports) as ReportsConfig
-  return { kind: 'dovecot_reports', reports, timezone: 'local', servers: ['dovecot'] }
+    return new Faults(foreign.map((name) => ({ at: [name], text: `${what} no such option; take it out`, ofKey: true })))
+  const timezone = 'local'
+  if (kind === 'whoson') return { kind, receiver: whoson.read(raw.whoson) as ProvenConfig, timezone, servers: [] }
+  return { kind, reports: dovecotReports.read(raw.dovecot_reports) as ReportsConfig, timezone, servers: ['dovecot'] }
 }
 
 function foreignRights(name: string, kind: string): Fault {

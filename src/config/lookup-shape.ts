@@ -7,14 +7,14 @@ import { type Fault, Faults } from './problem.ts'
 import { fileMode, groupName, integer, oneOf, type Shape, socketPath } from './shapes.ts'
 
 /** What an MTA may speak. */
-export const lookupProtocols = ['socketmap', 'policy', 'readsocket', 'opensmtpd'] as const
+export const lookupProtocols = ['socketmap', 'policy', 'readsocket', 'opensmtpd', 'whoson'] as const
 
 /** The options of each entry of `lookups`. */
 export const lookupMembers = {
   protocol: {
     shape: oneOf([...lookupProtocols]),
     default: '',
-    says: "`socketmap` (Postfix's map `postfix`, sendmail's `popauth`), `policy` (Postfix's check_policy_service), `readsocket` (Exim) or `opensmtpd` (its table program, `table-popauthd`).",
+    says: "`socketmap` (Postfix's map `postfix`, sendmail's `popauth`), `policy` (Postfix's check_policy_service), `readsocket` (Exim), `opensmtpd` (its table program, `table-popauthd`) or `whoson` (QUERY; [whoson.md](whoson.md)).",
   },
   socket: {
     shape: socketPath,
@@ -35,6 +35,11 @@ export const lookupMembers = {
     shape: listenAt('127.0.0.1:10040'),
     default: '',
     says: 'Address and port to answer on, in place of `socket`. Whoever reaches it can ask which addresses may relay.',
+  },
+  transport: {
+    shape: oneOf(['tcp', 'udp']),
+    default: 'tcp',
+    says: '`listen`: what the port is of. `udp` is for `whoson` only.',
   },
   max_connections: {
     shape: integer(1, 65_536),
@@ -60,13 +65,21 @@ const lookup: Shape<LookupConfig> = {
 
 function faultsOf(read: Readonly<Record<string, unknown>>): Fault[] {
   const has = (name: keyof typeof lookupMembers) => name in read
+  const ofKey = (name: keyof typeof lookupMembers, text: string): Fault => ({ at: [name], text, ofKey: true })
   if (!has('socket') && !has('listen'))
     return [{ at: [], text: 'answers nowhere; add `socket: PATH` or `listen: 127.0.0.1:10040`' }]
-  if (has('socket') && has('listen'))
-    return [{ at: ['listen'], text: 'stands beside socket; make two entries', ofKey: true }]
-  return (['mode', 'group'] as const)
-    .filter((name) => has(name) && !has('socket'))
-    .map((name) => ({ at: [name], text: 'is that of a Unix socket; add `socket`, or take it out', ofKey: true }))
+  if (has('socket') && has('listen')) return [ofKey('listen', 'stands beside socket; make two entries')]
+  const isUdp = read.transport === 'udp'
+  return [
+    ...(['mode', 'group'] as const)
+      .filter((name) => has(name) && !has('socket'))
+      .map((name) => ofKey(name, 'is that of a Unix socket; add `socket`, or take it out')),
+    ...(has('transport') && has('socket') ? [ofKey('transport', 'is that of a port; take it out')] : []),
+    ...(isUdp && read.protocol !== 'whoson'
+      ? [ofKey('transport', `${read.protocol} knows no datagrams; take it out`)]
+      : []),
+    ...(isUdp && has('max_connections') ? [ofKey('max_connections', 'UDP has no connections; take it out')] : []),
+  ]
 }
 
 function lookupOf(read: Readonly<Record<string, unknown>>): LookupConfig {
@@ -74,6 +87,7 @@ function lookupOf(read: Readonly<Record<string, unknown>>): LookupConfig {
   return {
     protocol: read.protocol as LookupConfig['protocol'],
     at: listen === undefined ? unixSocketOf(read) : { address: listen.host, port: listen.port },
+    ...(read.transport === 'udp' ? { udp: true } : {}),
     maxConnections: (read.max_connections as number | undefined) ?? 1000,
   }
 }

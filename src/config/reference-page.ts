@@ -10,6 +10,7 @@ import { groupOf, groups, type OptionPath, optionPaths, options } from './option
 import { reportMembers } from './report-shape.ts'
 import { senderMembers } from './sender-shape.ts'
 import { syslogMembers } from './syslog-shape.ts'
+import { whosonMembers } from './whoson-shape.ts'
 
 const HEAD = `# Configuration
 
@@ -70,7 +71,7 @@ function table(paths: readonly OptionPath[]): string {
 function sourcesPart(): string {
   return `### Entries of \`sources\`
 
-Each is one of \`file\`, \`journal\`, \`fifo\`, \`syslog\` and \`dovecot_reports\`.
+Each is one of \`file\`, \`journal\`, \`fifo\`, \`syslog\`, \`dovecot_reports\` and \`whoson\`.
 
 ${membersTable(sourceMembers)}
 \`\`\`yaml
@@ -128,6 +129,20 @@ sources:
   - dovecot_reports:
       listen: 127.0.0.1:8025
       secret_file: /etc/popauthd/dovecot-secret
+\`\`\`
+
+#### Options below \`whoson\`
+
+Each entry takes LOGIN and LOGOUT from servers that prove who they are. It has no \`timezone\` and no \`servers\`. What they do stands in
+[whoson.md](whoson.md).
+
+${membersTable(whosonMembers)}
+\`\`\`yaml
+sources:
+  - whoson:
+      transport: unix
+      socket: /run/popauthd/whoson-login.sock
+      group: mail
 \`\`\`
 `
 }

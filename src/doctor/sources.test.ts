@@ -181,6 +181,19 @@ describe('login reports', () => {
   })
 })
 
+describe('whoson', () => {
+  it('on a socket tells who may write to it, and over TLS who is heard', async () => {
+    const socket = await listen('whoson.sock', 0o660)
+    expect(told(await look({ whoson: { transport: 'unix', socket } }))).toMatch(/^ok: has mode 0660/)
+    chmodSync(socket, 0o666)
+    expect(told(await look({ whoson: { transport: 'unix', socket } }))).toMatch(/^problem: has mode 0666: everybody/)
+    const files = { certificate: '/etc/mx.pem', key: '/etc/mx.key', client_ca: '/etc/ca.pem' }
+    const [finding, ...more] = await look({ whoson: { transport: 'tls', ...files } })
+    expect(finding?.text).toMatch(/only servers with a client certificate .*every certificate of client_ca/)
+    expect(more).toEqual([])
+  })
+})
+
 it('says where there is nothing to follow', async () => {
   const sourceProblem = { text: 'there is no mail log', mend: 'name it', denied: false }
   expect(await sources(fakeHost(directory, {}, { sourceProblem }))).toMatchObject([

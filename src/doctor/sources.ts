@@ -1,6 +1,6 @@
 /** Sources that are no files: who may write to a pipe or a socket, what a network receiver risks, and what the journal proves. */
 import { stat } from 'node:fs/promises'
-import type { SocketConfig, SourceConfig, SyslogConfig } from '../config/config.ts'
+import type { ProvenConfig, SocketConfig, SourceConfig, SyslogConfig } from '../config/config.ts'
 import { groupId } from '../config/groups.ts'
 import { sourceName } from '../config/source-names.ts'
 import { PopauthdError, reasonOf } from '../errors.ts'
@@ -26,6 +26,7 @@ async function checkSource(source: SourceConfig, host: Host): Promise<readonly F
   if (source.kind === 'journal') return [await journalFinding(host)]
   if (source.kind === 'fifo') return checkPipe(source, host)
   if (source.kind === 'syslog') return checkReceiver(source.receiver, sourceName(source), host)
+  if (source.kind === 'whoson') return checkWhoson(source.receiver, sourceName(source), host)
   const { http, socket } = source.reports
   return [
     ...(socket === undefined ? [] : await socketFindings('reports', socket, host)),
@@ -65,9 +66,8 @@ async function checkReceiver(receiver: SyslogConfig, name: string, host: Host): 
   }
   const { ok, warning } = findingsOf('log', name)
   if (receiver.transport === 'tls') {
-    const who = receiver.clientNames.length === 0 ? 'every certificate of client_ca' : namesText(receiver.clientNames)
     return [
-      ok(`only senders with a client certificate are heard (${who})`),
+      ok(`only senders with a client certificate are heard (${namesOf(receiver)})`),
       warning(
         "a forged login line is possible on the sending host: its syslog daemon passes on whatever a program there logs in a server's name",
         'keep local users off that host, send only the log of the mail server itself, or let Dovecot report its logins (docs/dovecot-reports.md)',
@@ -81,6 +81,15 @@ async function checkReceiver(receiver: SyslogConfig, name: string, host: Host): 
       'use transport unix or tls (docs/syslog.md)',
     ),
   ]
+}
+
+async function checkWhoson(receiver: ProvenConfig, name: string, host: Host): Promise<Finding[]> {
+  if (receiver.transport === 'unix') return socketFindings('whoson', receiver, host)
+  return [findingsOf('whoson', name).ok(`only servers with a client certificate are heard (${namesOf(receiver)})`)]
+}
+
+function namesOf({ clientNames }: { readonly clientNames: readonly string[] }): string {
+  return clientNames.length === 0 ? 'every certificate of client_ca' : namesText(clientNames)
 }
 
 /** Mode and group of a socket or pipe that grants, as it is, or as it is made where it is missing. */

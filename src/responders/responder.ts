@@ -39,4 +39,6 @@ export interface Protocol {
   /** One question for each connection: who asks none is not waited for. */
   readonly isOneShot?: boolean
   session(lookup: Lookup): ProtocolSession
+  /** The answer to one datagram, no longer than it must be; undefined: none is given. Absent where the protocol knows no datagrams. */
+  datagram?(datagram: Buffer, lookup: Lookup): string | undefined
 }

@@ -15,6 +15,7 @@ import { readsocketProtocol } from '../../src/responders/readsocket/protocol.ts'
 import type { Protocol } from '../../src/responders/responder.ts'
 import { ResponderServer, STALL_MS } from '../../src/responders/responder-server.ts'
 import { answerRequest, socketmapProtocol } from '../../src/responders/socketmap/protocol.ts'
+import { whosonProtocol } from '../../src/responders/whoson/protocol.ts'
 
 interface Subject {
   readonly protocol: Protocol
@@ -23,6 +24,8 @@ interface Subject {
   readonly relay: string
   readonly notFound: string
   readonly malformed: readonly string[]
+  /** What is said to these, and to what makes no sense, where anything is. */
+  readonly refusal?: RegExp
   /** The beginning of a request. */
   readonly half: string
 }
@@ -82,6 +85,16 @@ const subjects: Record<string, Subject> = {
       `${'table'.repeat(20_000)}\n`,
     ],
     half: 'table|0.1|0|po',
+  },
+  // No client of the reference implementation is packaged: Debian has none, and its Exim is built without the whoson lookup.
+  whoson: {
+    protocol: whosonProtocol,
+    ask: (address) => `QUERY ${address}\r\n\r\n`,
+    relay: '+OPERATOR\r\n\r\n',
+    notFound: '-not logged in\r\n\r\n',
+    malformed: ['QUERY 192.0.2.1\r\nX\r\n\r\n', '\0\r\n\r\n', '\x16\x03\x01\n\n', `${'a'.repeat(70_000)}\n`],
+    refusal: /\*[A-Za-z (/.):]{1,64}\r\n\r\n/g,
+    half: 'QUERY 192.0.2.1\r\n',
   },
 }
 
@@ -203,7 +216,7 @@ describe.each(Object.entries(subjects))('responder %s', (_name, subject) => {
       const socket = await connect()
       const answer = receiveAll(socket)
       socket.write(subject.ask('192.0.2.2') + bytes, 'latin1')
-      expect(await answer, JSON.stringify(bytes)).toBe(subject.notFound)
+      expect(withoutRefusals(await answer, subject), JSON.stringify(bytes)).toBe(subject.notFound)
     }
   })
 
@@ -271,7 +284,7 @@ describe.each(Object.entries(subjects))('responder %s', (_name, subject) => {
         for (const piece of pieces) socket.write(Buffer.from(piece, 'latin1'))
         socket.end()
         const text = (await answers).replaceAll(subject.relay, '').replaceAll(subject.notFound, '')
-        expect(text).toBe('')
+        expect(withoutRefusals(text, subject)).toBe('')
         expect(await exchange(honest, subject.ask('192.0.2.1'), subject.relay.length)).toBe(subject.relay)
         sockets.pop()
       }),
@@ -279,6 +292,10 @@ describe.each(Object.entries(subjects))('responder %s', (_name, subject) => {
     )
   })
 })
+
+function withoutRefusals(text: string, { refusal }: Subject): string {
+  return refusal === undefined ? text : text.replace(refusal, '')
+}
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array).toString('latin1'))
 

@@ -16,6 +16,7 @@ import type { Source, SourceNotice } from '../../src/sources/source.ts'
 import { StdinSource } from '../../src/sources/stdin-source.ts'
 import type { DatagramReceiver } from '../../src/sources/syslog/datagram-receiver.ts'
 import { SyslogSource } from '../../src/sources/syslog/syslog-source.ts'
+import { WhosonSource } from '../../src/sources/whoson/whoson-source.ts'
 import { type CertificateFiles, TestAuthority } from '../support/authority.ts'
 import { fakeJournalctl, journalEntry } from '../support/fake-journalctl.ts'
 
@@ -57,6 +58,8 @@ const syslog = (number: number) => `<22>Nov 22 13:35:56 mx test[${number}]: Logi
 const fields = (user: string) => ({ user, remote_ip: '198.51.100.7', protocol: 'imap', success: 'yes' })
 const report = (number: number) =>
   `${JSON.stringify({ event: 'auth_request_finished', fields: fields(`user${number}`) })}\n`
+
+const whoson = (number: number) => `LOGIN 198.51.100.7 user${number}\r\n\r\n`
 
 /** How a sender reaches a source that listens. */
 interface Line {
@@ -236,6 +239,21 @@ export const sourceKinds: readonly SourceKind[] = [
       const socket = { path, mode: 0o660, group: undefined }
       const open = (heard: Notice) => new ReportSource({ http: undefined, socket, clock, notice: heard })
       return listening(notice, open, () => connect(path).on('error', unheard))
+    },
+  },
+  {
+    name: 'whoson over a Unix socket',
+    onceOnly: 'a LOGIN is sent once',
+    isLive: LIVE,
+    entry: whoson,
+    seen: (number) => `user${number}\n`,
+    tooLong: { bytes: 20_000, notice: 'refused' },
+    make(directory, notice) {
+      const path = join(directory, 'whoson')
+      const config = { transport: 'unix', path, mode: 0o660, group: undefined, maxConnections: 5 } as const
+      const lookup = () => undefined
+      const open = (heard: Notice) => new WhosonSource({ config, clock, notice: heard, lookup })
+      return listening(notice, open, () => connect(path).on('error', unheard).resume())
     },
   },
 ]
