@@ -19,12 +19,12 @@
  *     describeAttachment({
  *       kind: 'file', mta: 'Exim', form: 'host list', page: 'exim.md',
  *       start: async (lab) => ({
- *         config: { maps: [{ format: 'exim-list', path }] },
+ *         config: { maps: [{ format: 'exim_list', path }] },
  *         restart,                              // starts the MTA, or ends it and starts it again
  *         files: [path],                        // removed for the scene "no map", made anew by popauthd
  *       }),
  *       refused: '550',
- *       expected: { login: '250 / 550', missing: 'closed, local closed', mended: '250' },
+ *       expected: { missing: '421, local 250', mended: '250' },
  *     })
  *
  * `expected` says what differs from the common case; a cell is one answer, or `NEW / OPEN` where a session that was open before is told something

@@ -45,6 +45,9 @@ export class Stage implements AsyncDisposable {
   /** A log that the test writes itself, see {@link grant}. */
   log!: TestLog
 
+  /** Columns that were seen otherwise than expected, be it once. */
+  readonly #wrong = new Set<string>()
+
   constructor(attachment: Attachment) {
     this.attachment = attachment
   }
@@ -150,10 +153,12 @@ export class Stage implements AsyncDisposable {
     return Date.parse(String(until))
   }
 
-  /** Holds the cell against what the attachment expects, and keeps it for the table. */
+  /** Holds the cell against what the attachment expects, and keeps it for the table. Where they differ, the test fails and goes on to its end. */
   see(column: string, cell: string): void {
-    expect(cell, column).toBe(this.expected(column))
-    this.seen.set(column, cell)
+    expect.soft(cell, column).toBe(this.expected(column))
+    if (cell !== this.expected(column)) this.#wrong.add(column)
+    if (this.#wrong.has(column)) this.seen.delete(column)
+    else this.seen.set(column, cell)
   }
 
   /** What the attachment expects in a cell. */

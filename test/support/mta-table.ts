@@ -19,7 +19,7 @@ export function rowOf(attachment: Attachment, seen: ReadonlyMap<string, string>)
   const { mta, form, page, kind } = attachment
   const cells = Object.keys(TABLES[kind]).map((column) => {
     const cell = seen.get(column)
-    if (cell === undefined) throw new Error(`${mta}, ${form}: the scene for "${column}" was not seen to its end`)
+    if (cell === undefined) throw new Error(`${mta}, ${form}: "${column}" was not seen, or not as expected`)
     return cell
   })
   return [`[${mta}](${page})`, form, ...cells]
