@@ -118,7 +118,11 @@ it('warns once where a server changes its log format, also over a restart, and t
 it('counts the ends of sessions, which open and close nothing', async () => {
   await server(({ logins }) => logins === 1)
   const client = new ControlClient(socketPath)
-  const before = (await client.status()).table
+  // It is counted when it is read, before it is on disk.
+  const before = await waitFor('the login in the table', async () => {
+    const { table } = await client.status()
+    return table.addresses === 1 ? table : undefined
+  })
   write(`${line('').split(' imap-login')[0]} imap(alice)<314><b4J/pt1g>: Disconnected: Logged out in=9 out=470`)
   await server(({ logouts }) => logouts === 1)
   const { counters, table } = await client.status()
