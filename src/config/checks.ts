@@ -127,7 +127,7 @@ const lookupSockets: Check = (values, { groupFile }) =>
   })
 
 /** Formats whose keys are whole addresses: they have no way to say an IPv6 network. */
-const WHOLE_ADDRESSES: readonly string[] = ['postfix', 'exim_cdb', 'tcprules']
+const WHOLE_ADDRESSES: readonly string[] = ['postfix', 'tcprules']
 
 /** A map whose file cannot be made as it is wanted, or that cannot say what a login opens. */
 const mapFiles: Check = (values, { groupFile }) =>

@@ -1,7 +1,6 @@
 /** Keeps one file equal to the table: written as a whole beside the old one and renamed over it. What stands in it is its format's. */
 import { access } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Authorization, TableChange } from '../core/authorization.ts'
 import type { Network } from '../core/client-address.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -10,6 +9,7 @@ import { makeMapDirectory } from './map-directory.ts'
 import { OutsideWatch } from './outside-watch.ts'
 import type { Publisher, WholeTable } from './publisher.ts'
 import { cannotWrite, type FileRights, removeStaged, type StagedFile, stageFile } from './replace-file.ts'
+import { slicesOf } from './slices.ts'
 
 /** What a file says of the table. Pure: from values to the file's content. */
 export interface FileFormat {
@@ -37,8 +37,6 @@ export interface FilePublisherOptions {
   /** What makes the MTA take the new file where a rename is not enough. Also run where only it failed the last time. @throws {PublishError} */
   readonly afterwards?: (signal: AbortSignal) => Promise<void>
 }
-
-const SLICE = 500
 
 /** The publisher of one file. Any failure leaves the file as it was; the next call then makes everything anew. */
 export class FilePublisher implements Publisher {
@@ -135,18 +133,4 @@ async function commitUnless(signal: AbortSignal, staged: StagedFile): Promise<vo
     await staged.discard()
     throw error
   }
-}
-
-// In slices, so that a large table keeps nobody waiting. What changes meanwhile is published afterwards.
-async function* slicesOf(all: Iterable<Authorization>, signal: AbortSignal): AsyncGenerator<readonly Authorization[]> {
-  let slice: Authorization[] = []
-  for (const authorization of all) {
-    slice.push(authorization)
-    if (slice.length < SLICE) continue
-    yield slice
-    slice = []
-    await nextTurn()
-    signal.throwIfAborted()
-  }
-  if (slice.length > 0) yield slice
 }

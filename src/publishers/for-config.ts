@@ -5,6 +5,8 @@ import type { ClientAddress } from '../core/client-address.ts'
 import type { StaticEntries } from '../core/static-entries.ts'
 import { UsageError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
+import { eximCdbFormat } from './exim-cdb/format.ts'
+import { eximIplsearchFormat } from './exim-iplsearch/format.ts'
 import { eximListFormat } from './exim-list/format.ts'
 import { type FileFormat, FilePublisher, type FilePublisherOptions } from './file-publisher.ts'
 import { opensmtpdListFormat } from './opensmtpd-list/format.ts'
@@ -56,6 +58,10 @@ function publisherOf(map: MapConfig, config: Config, parts: PublisherParts): Pub
   switch (map.format) {
     case 'exim_list':
       return filePublisher(map, eximListFormat(ipv6Prefix), config, parts)
+    case 'exim_iplsearch':
+      return filePublisher(map, eximIplsearchFormat(ipv6Prefix), config, parts)
+    case 'exim_cdb':
+      return filePublisher(map, eximCdbFormat(ipv6Prefix), config, parts)
     case 'opensmtpd':
       return filePublisher(map, opensmtpdListFormat(ipv6Prefix), config, parts)
     default:

@@ -7,11 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Authorization, TableChange } from '../../src/core/authorization.ts'
 import { type ClientAddress, parseClientAddress } from '../../src/core/client-address.ts'
 import { ManualClock } from '../../src/lib/clock.ts'
+import { eximCdbFormat } from '../../src/publishers/exim-cdb/format.ts'
+import { eximIplsearchFormat } from '../../src/publishers/exim-iplsearch/format.ts'
 import { eximListFormat } from '../../src/publishers/exim-list/format.ts'
 import { type FileFormat, FilePublisher } from '../../src/publishers/file-publisher.ts'
 import { opensmtpdListFormat } from '../../src/publishers/opensmtpd-list/format.ts'
 import type { Publisher } from '../../src/publishers/publisher.ts'
 import { SendmailAccessPublisher } from '../../src/publishers/sendmail-access/sendmail-access-publisher.ts'
+import { readCdb } from '../support/cdb-reader.ts'
 import { mapTools } from '../support/makemap.ts'
 
 /** A publisher that writes into `directory`, and the addresses that its copy lets relay. */
@@ -24,12 +27,32 @@ const subjects: Record<string, (directory: string, clock: ManualClock) => Promis
   'sendmail access map, hash': (directory, clock) => sendmailAccess(directory, clock, 'hash'),
   'sendmail access map, without editmap': (directory, clock) => sendmailAccess(directory, clock, 'hash', false),
   'Exim host list': eximList,
+  'Exim iplsearch': eximIplsearch,
+  'Exim cdb': eximCdb,
   'OpenSMTPD file table': opensmtpdList,
 }
 
 async function eximList(directory: string, clock: ManualClock): Promise<Subject> {
   const path = join(directory, 'hosts')
   return fileSubject(path, clock, eximListFormat(128), async () => linesOf(await readFile(path, 'latin1')))
+}
+
+async function eximIplsearch(directory: string, clock: ManualClock): Promise<Subject> {
+  const path = join(directory, 'ips')
+  const addressOf = (line: string) => /^"?([\d.]+|[\da-f:]+(?="))"?: \d+$/.exec(line)?.[1] ?? expect.fail(line)
+  const read = async () => linesOf(await readFile(path, 'latin1')).map(addressOf)
+  return fileSubject(path, clock, eximIplsearchFormat(128), read)
+}
+
+async function eximCdb(directory: string, clock: ManualClock): Promise<Subject> {
+  const path = join(directory, 'hosts.cdb')
+  const read = async () => {
+    const keys = readCdb(await readFile(path)).entries()
+    return keys.map(([key]) =>
+      address(String(key).replace(/^[\da-f]{4}(\.[\da-f]{4})+$/, (v6) => v6.replaceAll('.', ':'))),
+    )
+  }
+  return fileSubject(path, clock, eximCdbFormat(128), read)
 }
 
 async function opensmtpdList(directory: string, clock: ManualClock): Promise<Subject> {
