@@ -5,6 +5,7 @@ import type { ClientAddress } from '../core/client-address.ts'
 import type { StaticEntries } from '../core/static-entries.ts'
 import { UsageError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
+import { CommandPublisher } from './command/command-publisher.ts'
 import { eximCdbFormat } from './exim-cdb/format.ts'
 import { eximIplsearchFormat } from './exim-iplsearch/format.ts'
 import { eximListFormat } from './exim-list/format.ts'
@@ -62,11 +63,18 @@ function publisherOf(map: MapConfig, config: Config, parts: PublisherParts): Pub
       return filePublisher(map, eximIplsearchFormat(ipv6Prefix), config, parts)
     case 'exim_cdb':
       return filePublisher(map, eximCdbFormat(ipv6Prefix), config, parts)
+    case 'command':
+      return commandPublisher(map.command, config, parts)
     case 'opensmtpd':
       return filePublisher(map, opensmtpdListFormat(ipv6Prefix), config, parts)
     default:
       throw new UsageError(`maps of format ${map.format} cannot be kept in step yet`)
   }
+}
+
+function commandPublisher(command: readonly string[], config: Config, { clock }: PublisherParts): CommandPublisher {
+  const { stateDirectory, admission } = config
+  return new CommandPublisher({ command, ipv6Prefix: admission.ipv6Prefix, stateDirectory, clock })
 }
 
 /** A map that is one file, replaced as a whole. */

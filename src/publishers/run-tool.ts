@@ -6,8 +6,8 @@ import { escapeForTerminal } from '../lib/escape.ts'
 
 const TIMEOUT_MS = 120_000
 const MOST_STDERR = 2000
-// No proxy, locale or preload settings of the daemon's own environment reach the tool.
-const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin', LC_ALL: 'C' }
+/** No proxy, locale or preload settings of the daemon's own environment reach the tool. */
+export const TOOL_ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin', LC_ALL: 'C' }
 
 /** How a tool is run. */
 interface ToolOptions {
@@ -49,7 +49,7 @@ function finish(
     const stdin = typeof input === 'number' ? input : 'pipe'
     const child = spawn(program, args, {
       stdio: [stdin, 'ignore', 'pipe'],
-      env: ENVIRONMENT,
+      env: TOOL_ENVIRONMENT,
       signal,
       timeout: TIMEOUT_MS,
       ...(as === undefined ? {} : { uid: as.uid, gid: as.gid }),

@@ -1,12 +1,13 @@
 // What every publisher must do, whatever it writes: hold exactly the table's clients after each call, and leave the copy alone when it fails.
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Authorization, TableChange } from '../../src/core/authorization.ts'
 import { type ClientAddress, parseClientAddress } from '../../src/core/client-address.ts'
 import { ManualClock } from '../../src/lib/clock.ts'
+import { CommandPublisher } from '../../src/publishers/command/command-publisher.ts'
 import { eximCdbFormat } from '../../src/publishers/exim-cdb/format.ts'
 import { eximIplsearchFormat } from '../../src/publishers/exim-iplsearch/format.ts'
 import { eximListFormat } from '../../src/publishers/exim-list/format.ts'
@@ -16,6 +17,7 @@ import type { Publisher } from '../../src/publishers/publisher.ts'
 import { SendmailAccessPublisher } from '../../src/publishers/sendmail-access/sendmail-access-publisher.ts'
 import { readCdb } from '../support/cdb-reader.ts'
 import { mapTools } from '../support/makemap.ts'
+import { blocksOf } from '../support/page-blocks.ts'
 
 /** A publisher that writes into `directory`, and the addresses that its copy lets relay. */
 interface Subject {
@@ -29,6 +31,7 @@ const subjects: Record<string, (directory: string, clock: ManualClock) => Promis
   'Exim host list': eximList,
   'Exim iplsearch': eximIplsearch,
   'Exim cdb': eximCdb,
+  command,
   'OpenSMTPD file table': opensmtpdList,
 }
 
@@ -60,6 +63,18 @@ async function opensmtpdList(directory: string, clock: ManualClock): Promise<Sub
   return fileSubject(path, clock, opensmtpdListFormat(128), async () =>
     linesOf(await readFile(path, 'latin1')).map((line) => line.replace(/^\[(.*)\]$/, '$1')),
   )
+}
+
+/** The script of docs/command.md, outside of the directory that comes and goes. */
+let tools: string
+
+async function command(directory: string, clock: ManualClock): Promise<Subject> {
+  const path = join(directory, 'clients')
+  const script = join(tools, 'relay-clients')
+  await writeFile(script, blocksOf('command.md')('script'), { mode: 0o755 })
+  const options = { command: [script, path], ipv6Prefix: 128, stateDirectory: tools, clock }
+  const read = async () => linesOf(await readFile(path, 'latin1')).map((line) => line.replace(/ \d+$/, ''))
+  return { publisher: new CommandPublisher(options), read: async () => (await read()).sort() }
 }
 
 /** A map that is one file; `read` gives its addresses. */
@@ -127,6 +142,10 @@ describe.each(Object.entries(subjects))('publisher %s', (_name, make) => {
   const table = new Set<string>()
   const all = () => [...table].map(authorization)
 
+  beforeAll(async () => {
+    tools = await mkdtemp(join(tmpdir(), 'popauthd-tools-'))
+  })
+  afterAll(() => rm(tools, { recursive: true }))
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'popauthd-'))
     table.clear()
