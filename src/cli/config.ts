@@ -1,5 +1,7 @@
 /** `popauthd config check`: validates a configuration with the daemon's own code. */
+import type { Config } from '../config/config.ts'
 import { UsageError } from '../errors.ts'
+import { systemClock } from '../lib/clock.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
 import type { Configure } from './commands.ts'
 import type { CliContext } from './context.ts'
@@ -26,9 +28,15 @@ export const config: Configure = (command, context, act) => {
 
 async function check(context: CliContext, file: string | undefined, options: { json?: boolean }): Promise<0 | 2> {
   const { loadCheckedConfig } = await import('./known-parsers.ts')
-  const loaded = await loadCheckedConfig(context, { file }).catch(async (error: unknown) => {
+  const checked = async () => {
+    const loaded = await loadCheckedConfig(context, { file })
+    await checkMaps(loaded.config)
+    return loaded
+  }
+  const loaded = await checked().catch(async (error: unknown) => {
     if (options.json !== true || !(error instanceof UsageError)) throw error
-    const [, ...problems] = error.message.split('\n').map((line) => line.trim())
+    const lines = error.message.split('\n').map((line) => line.trim())
+    const problems = lines.length > 1 ? lines.slice(1) : lines
     await printJson(context, { ok: false, file: file ?? context.globals().config ?? null, problems })
   })
   if (loaded === undefined) return 2
@@ -42,4 +50,10 @@ async function check(context: CliContext, file: string | undefined, options: { j
     )
   }
   return 0
+}
+
+/** Each map says for itself what it cannot hold. Nothing is written. @throws {UsageError} */
+async function checkMaps(config: Config): Promise<void> {
+  const { publishersFor } = await import('../publishers/for-config.ts')
+  publishersFor(config, { clock: systemClock, isKnown: () => false, notice: () => {} })
 }

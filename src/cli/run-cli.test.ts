@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -106,6 +106,22 @@ describe('without a daemon and without a table', () => {
     const { code, stderr } = await callCli(['list', '--config', join(directory, 'none.yaml')])
     expect(stderr).toMatch(/none\.yaml: no such file/)
     expect(code).toBe(3)
+  })
+
+  it('config check: 2 where a map cannot hold what always may relay', async () => {
+    const file = join(directory, 'cdb.yaml')
+    const map = (format: string) => `maps:\n  - format: ${format}\n    path: ${join(directory, 'map')}\n`
+    writeFileSync(file, `${map('exim_iplsearch')}admission:\n  always: ["2001:db8::/64"]\n`)
+    expect(await callCli(['config', 'check', file])).toMatchObject({ code: 0 })
+    writeFileSync(file, `${map('exim_cdb')}admission:\n  always: ["2001:db8::/64"]\n`)
+    const { code, stderr } = await callCli(['config', 'check', file])
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('cannot write 2001:db8::/64 into a cdb'),
+    })
+    const json = await callCli(['config', 'check', '--json', file])
+    expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, problems: [expect.stringContaining('2001:db8::/64')] })
+    expect(existsSync(join(directory, 'map'))).toBe(false)
   })
 
   it('config check: 0 for a good file, 2 with line numbers for a bad one', async () => {
