@@ -7,6 +7,7 @@ import type { Clock } from '../lib/clock.ts'
 import { identityOf } from './file-identity.ts'
 import { makeMapDirectory } from './map-directory.ts'
 import { OutsideWatch } from './outside-watch.ts'
+import type { OwnFiles } from './own-files.ts'
 import type { Publisher, WholeTable } from './publisher.ts'
 import { cannotWrite, type FileRights, removeStaged, type StagedFile, stageFile } from './replace-file.ts'
 import { slicesOf } from './slices.ts'
@@ -36,6 +37,8 @@ export interface FilePublisherOptions {
   readonly clock: Clock
   /** What makes the MTA take the new file where a rename is not enough. Also run where only it failed the last time. @throws {PublishError} */
   readonly afterwards?: (signal: AbortSignal) => Promise<void>
+  /** What the content is made of besides the table: a change there makes the file anew. */
+  readonly inputs?: OwnFiles
 }
 
 /** The publisher of one file. Any failure leaves the file as it was; the next call then makes everything anew. */
@@ -46,7 +49,9 @@ export class FilePublisher implements Publisher {
   #always: readonly Network[] = []
   /** The file as published; undefined: it is not known to be in step. */
   #published: string | undefined
-  #watch: OutsideWatch | undefined
+  /** What the latest try was made of. */
+  #inputs: string | undefined
+  readonly #watches: OutsideWatch[] = []
   #isBusy = false
 
   constructor(options: FilePublisherOptions) {
@@ -62,9 +67,17 @@ export class FilePublisher implements Publisher {
   }
 
   watch(onChange: () => void): void {
-    const { path, clock } = this.#options
-    const isTouched = async () => !this.#isBusy && this.#published !== undefined && !(await this.#isInStep())
-    this.#watch ??= new OutsideWatch(dirname(path), clock, isTouched, onChange)
+    if (this.#watches.length > 0) return
+    const { path, clock, inputs } = this.#options
+    for (const directory of new Set([dirname(path), ...(inputs?.directories ?? [])]))
+      this.#watches.push(new OutsideWatch(directory, clock, () => this.#isTouched(), onChange))
+  }
+
+  // What failed for its inputs is tried again at once when they change; what failed otherwise has its time of retry.
+  async #isTouched(): Promise<boolean> {
+    if (this.#isBusy) return false
+    if (this.#published !== undefined) return !(await this.#isInStep())
+    return this.#inputs !== undefined && !(await this.#areInputsSame())
   }
 
   async publish(changes: readonly TableChange[], all: WholeTable, signal: AbortSignal): Promise<void> {
@@ -81,15 +94,21 @@ export class FilePublisher implements Publisher {
   }
 
   async #isInStep(): Promise<boolean> {
-    return this.#published !== undefined && this.#published === (await identityOf(this.#options.path))
+    if (this.#published === undefined || this.#published !== (await identityOf(this.#options.path))) return false
+    return this.#areInputsSame()
+  }
+
+  async #areInputsSame(): Promise<boolean> {
+    return this.#inputs === (await this.#options.inputs?.identity())
   }
 
   async #write(all: WholeTable, always: readonly Network[], signal: AbortSignal): Promise<void> {
-    const { path, format, afterwards } = this.#options
+    const { path, format, afterwards, inputs } = this.#options
     this.#isBusy = true
     this.#published = undefined
     try {
       signal.throwIfAborted()
+      this.#inputs = await inputs?.identity()
       await this.#prepare()
       const staged = await this.#stage(format.render(slicesOf(all(), signal), always))
       await commitUnless(signal, staged)
@@ -120,8 +139,7 @@ export class FilePublisher implements Publisher {
 
   /** Ends the watch. The file stays as it is. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#watch?.close()
-    this.#watch = undefined
+    for (const watch of this.#watches.splice(0)) watch.close()
   }
 }
 

@@ -1,0 +1,110 @@
+/** Files of the operator's own that go into a map together with the table: read, and watched for changes. */
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { PublishError, reasonOf } from '../errors.ts'
+import { identityOf } from './file-identity.ts'
+
+/** One of them. */
+export interface OwnFile {
+  readonly path: string
+  /** Each character a byte (Latin-1). */
+  readonly text: string
+}
+
+/** What is read, and how a change is noticed. */
+export interface OwnFiles {
+  /** Where changes show. */
+  readonly directories: readonly string[]
+  /** Which files there are and as what, as one string to compare with a later one. Never throws. */
+  identity(): Promise<string>
+  /** @throws {PublishError} where one cannot be read */
+  read(): Promise<readonly OwnFile[]>
+}
+
+/** How what is read becomes what is used. */
+export interface Reading<Read> {
+  readonly parse: (files: readonly OwnFile[]) => Promise<Read>
+  /** Tells the operator what cannot be used. */
+  readonly notice: (message: string, fields: Record<string, unknown>) => void
+}
+
+/**
+ * Gives what the files say, parsed anew where they are others than the last time. Where that fails, what they said before stays in force, so that
+ * the map still follows the table; this is told once. @throws {PublishError} from what it gives, where they never could be read
+ */
+export function latestOf<Read>(files: OwnFiles, { parse, notice }: Reading<Read>): () => Promise<Read> {
+  let good: { readonly text: string; readonly read: Read } | undefined
+  let told = ''
+  return async () => {
+    try {
+      const texts = await files.read()
+      const text = JSON.stringify(texts)
+      if (text !== good?.text) good = { text, read: await parse(texts) }
+      told = ''
+    } catch (error) {
+      if (good === undefined || !(error instanceof PublishError)) throw error
+      const { message, mend } = error
+      if (message !== told) notice(`${message}; what was read before stays in force`, { mend })
+      told = message
+    }
+    return good.read
+  }
+}
+
+/** One file. */
+export function ownFile(path: string): OwnFiles {
+  return {
+    directories: [dirname(path)],
+    identity: () => identityOf(path),
+    read: async () => [await readOwn(path)],
+  }
+}
+
+/** The regular files (links are followed) of `directory` whose name `isMeant`, but not the one that is `except` under another name. */
+export function ownDirectory(directory: string, isMeant: (name: string) => boolean, except: string): OwnFiles {
+  const paths = async () =>
+    (await filesOf(directory, except)).filter(({ name }) => isMeant(name)).map(({ path }) => path)
+  return {
+    directories: [directory],
+    identity: async () => {
+      const present = await paths().catch(() => undefined)
+      if (present === undefined) return identityOf(directory)
+      return (await Promise.all(present.map(async (path) => `${path} ${await identityOf(path)}`))).join('\n')
+    },
+    read: async () => {
+      try {
+        return await Promise.all((await paths()).map(readOwn))
+      } catch (error) {
+        throw error instanceof PublishError ? error : cannotRead(directory, error)
+      }
+    },
+  }
+}
+
+async function filesOf(directory: string, except: string): Promise<{ name: string; path: string }[]> {
+  const own = await realpath(except).catch(() => except)
+  const found: { name: string; path: string }[] = []
+  for (const name of (await readdir(directory)).sort()) {
+    const path = join(directory, name)
+    const target = await realpath(path).catch(() => undefined)
+    if (target === undefined || target === own) continue
+    if ((await stat(target)).isFile()) found.push({ name, path })
+  }
+  return found
+}
+
+async function readOwn(path: string): Promise<OwnFile> {
+  try {
+    return { path, text: await readFile(path, 'latin1') }
+  } catch (error) {
+    throw cannotRead(path, error)
+  }
+}
+
+function cannotRead(path: string, error: unknown): PublishError {
+  return new PublishError(`cannot read ${path}: ${reasonOf(error)}`, {
+    retryable: true,
+    mend: 'it must be there, and the user popauthd runs as must be able to read it',
+    cause: error,
+  })
+}
