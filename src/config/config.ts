@@ -125,11 +125,13 @@ export interface FileMapConfig extends AnyMapConfig {
 
 /** A copy of the table that an MTA or a firewall reads, kept in step with it. */
 export type MapConfig =
-  | (FileMapConfig & { readonly format: 'exim_list' | 'exim_iplsearch' | 'exim_cdb' | 'opensmtpd' | 'courier' })
+  | (FileMapConfig & { readonly format: 'exim_list' | 'exim_iplsearch' | 'exim_cdb' | 'opensmtpd' })
   /** `path` is without its suffix; `mapType` undefined: what Postfix says is its default. */
   | (FileMapConfig & { readonly format: 'postfix'; readonly mapType: 'lmdb' | 'cdb' | 'hash' | 'btree' | undefined })
   /** `rules`: the operator's own. */
   | (FileMapConfig & { readonly format: 'tcprules'; readonly rules: string | undefined })
+  /** `rules`: the directory with the operator's own files. */
+  | (FileMapConfig & { readonly format: 'courier'; readonly rules: string })
   /** `table`: family and name. */
   | (AnyMapConfig & {
       readonly format: 'nftables'

@@ -1,4 +1,5 @@
 /** The entries of `maps`: copies of the table that MTAs (or a firewall) read, kept in step with it. */
+import { dirname } from 'node:path'
 import type { MapConfig } from './config.ts'
 import { listOf } from './list-of.ts'
 import { command } from './list-shapes.ts'
@@ -51,7 +52,7 @@ export const mapMembers = {
   rules: {
     shape: absolutePath,
     default: '',
-    says: '`tcprules`: the file with rules of your own; they are merged in, the more specific one wins.',
+    says: '`tcprules`: the file with rules of your own, which are merged in; `courier`: the directory with files of your own, /etc/courier/smtpaccess unless given. The more specific rule wins, and what yours deny stays denied.',
   },
   table: {
     shape: words(2, 'an address family and the name of a table, such as inet filter'),
@@ -76,7 +77,7 @@ export const mapMembers = {
   gather_milliseconds: {
     shape: integer(0, 60_000, 'milliseconds'),
     default: '200',
-    says: 'Changes that come within this time are published together.',
+    says: 'Changes that come within this time are published together; 1000 for `courier` unless given.',
   },
 } as const satisfies Record<string, Member>
 
@@ -92,10 +93,13 @@ const MEMBERS_OF: Readonly<Record<MapFormat, readonly MemberName[]>> = {
   exim_cdb: FILE,
   opensmtpd: [...FILE, 'command'],
   tcprules: [...FILE, 'rules'],
-  courier: [...FILE, 'command'],
+  courier: [...FILE, 'rules', 'command'],
   nftables: ['table', 'set_ipv4', 'set_ipv6', 'command'],
   command: ['command'],
 }
+
+/** Where Courier keeps its access files, in Debian. */
+const SMTPACCESS = '/etc/courier/smtpaccess'
 
 const DEFAULT_COMMANDS: Readonly<Partial<Record<MapFormat, readonly string[]>>> = {
   postfix: ['/usr/sbin/postmap'],
@@ -129,6 +133,11 @@ function faultsOf(read: Read): Fault[] {
   const lacking: Fault[] = []
   if (may.includes('path') && read.path === undefined)
     lacking.push({ at: [], text: 'has no path; add the file that the MTA reads' })
+  if (read.format === 'courier' && dirname(String(read.path)) === (read.rules ?? SMTPACCESS))
+    lacking.push({
+      at: ['path'],
+      text: 'lies among your own files, where makesmtpaccess may meet it half written; choose another directory and link it there',
+    })
   const program = read.command as readonly string[] | undefined
   if (read.format === 'command' && (program === undefined || program.length === 0))
     lacking.push({ at: [], text: 'has no command; add the program and its arguments: [/usr/local/bin/on-change]' })
@@ -137,6 +146,11 @@ function faultsOf(read: Read): Fault[] {
       at: [],
       text: 'has no command; smtpd reads the file only when told to, so add what does it (docs/opensmtpd.md): [/usr/bin/touch, /var/lib/popauthd/opensmtpd-changed]',
     })
+  if (read.format === 'courier' && (program === undefined || program.length === 0))
+    lacking.push({
+      at: [],
+      text: 'has no command; Courier reads what makesmtpaccess makes of the file, so add what runs it (docs/courier.md): [/usr/bin/touch, /var/lib/popauthd/courier-changed]',
+    })
   if ((read.format === 'postfix' || read.format === 'nftables') && program?.length === 0)
     lacking.push({ at: ['command'], text: 'is empty; name the program, or take it out' })
   return [...foreign, ...lacking]
@@ -144,12 +158,20 @@ function faultsOf(read: Read): Fault[] {
 
 function mapOf(read: Read): MapConfig {
   const { format, path, mode = 0o644, group, map_type, rules, table = 'inet filter' } = read
-  const { set_ipv4: setIpv4 = 'popauthd4', set_ipv6: setIpv6 = 'popauthd6', gather_milliseconds = 200 } = read
+  const {
+    set_ipv4: setIpv4 = 'popauthd4',
+    set_ipv6: setIpv6 = 'popauthd6',
+    gather_milliseconds = format === 'courier' ? 1000 : 200,
+  } = read
   const program = read.command ?? DEFAULT_COMMANDS[format] ?? []
   const common = { format, gatherMilliseconds: gather_milliseconds, command: program }
   if (format === 'nftables') return { ...common, table, setIpv4, setIpv6 } as MapConfig
   if (format === 'command') return common as MapConfig
-  const extra = format === 'postfix' ? { mapType: map_type } : format === 'tcprules' ? { rules } : {}
+  const extra = {
+    ...(format === 'postfix' ? { mapType: map_type } : {}),
+    ...(format === 'tcprules' ? { rules } : {}),
+    ...(format === 'courier' ? { rules: rules ?? SMTPACCESS } : {}),
+  }
   return { ...common, path, mode, group, ...extra } as MapConfig
 }
 

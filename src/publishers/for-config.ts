@@ -6,15 +6,19 @@ import type { StaticEntries } from '../core/static-entries.ts'
 import { UsageError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { CommandPublisher } from './command/command-publisher.ts'
+import { courierFormat } from './courier/format.ts'
+import { isReadByCourier } from './courier/own-entries.ts'
 import { eximCdbFormat } from './exim-cdb/format.ts'
 import { eximIplsearchFormat } from './exim-iplsearch/format.ts'
 import { eximListFormat } from './exim-list/format.ts'
 import { type FileFormat, FilePublisher, type FilePublisherOptions } from './file-publisher.ts'
 import { opensmtpdListFormat } from './opensmtpd-list/format.ts'
+import { type OwnFiles, ownDirectory, ownFile } from './own-files.ts'
 import type { Publisher } from './publisher.ts'
 import type { FileRights } from './replace-file.ts'
 import { runTool } from './run-tool.ts'
 import { SendmailAccessPublisher } from './sendmail-access/sendmail-access-publisher.ts'
+import { tcprulesFormat } from './tcprules/format.ts'
 
 /** What publishers need besides the configuration. */
 export interface PublisherParts {
@@ -67,6 +71,10 @@ function publisherOf(map: MapConfig, config: Config, parts: PublisherParts): Pub
       return commandPublisher(map.command, config, parts)
     case 'opensmtpd':
       return filePublisher(map, opensmtpdListFormat(ipv6Prefix), config, parts)
+    case 'tcprules':
+      return tcprules(map, config, parts)
+    case 'courier':
+      return courier(map, config, parts)
     default:
       throw new UsageError(`maps of format ${map.format} cannot be kept in step yet`)
   }
@@ -77,12 +85,27 @@ function commandPublisher(command: readonly string[], config: Config, { clock }:
   return new CommandPublisher({ command, ipv6Prefix: admission.ipv6Prefix, stateDirectory, clock })
 }
 
-/** A map that is one file, replaced as a whole. */
+function tcprules(map: MapOf<'tcprules'>, config: Config, parts: PublisherParts): Publisher {
+  const rules = map.rules === undefined ? undefined : ownFile(map.rules)
+  const format = tcprulesFormat({ rules, ipv6Prefix: config.admission.ipv6Prefix, notice: parts.notice })
+  return filePublisher(map, format, config, parts, rules)
+}
+
+function courier(map: MapOf<'courier'>, config: Config, parts: PublisherParts): Publisher {
+  const own = ownDirectory(map.rules, isReadByCourier, map.path)
+  const format = courierFormat({ own, ipv6Prefix: config.admission.ipv6Prefix, notice: parts.notice })
+  return filePublisher(map, format, config, parts, own)
+}
+
+type MapOf<Format extends MapConfig['format']> = Extract<MapConfig, { readonly format: Format }>
+
+/** A map that is one file, replaced as a whole; `inputs` are what it is made of besides the table. */
 function filePublisher(
   map: FileMapConfig & { readonly format: string },
   format: FileFormat,
   { stateDirectory }: Config,
   { clock }: PublisherParts,
+  inputs?: OwnFiles,
 ): FilePublisher {
   const { path } = map
   return new FilePublisher({
@@ -93,6 +116,7 @@ function filePublisher(
     stateDirectory,
     clock,
     ...afterwards(map),
+    ...(inputs === undefined ? {} : { inputs }),
   })
 }
 

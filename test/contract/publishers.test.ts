@@ -1,5 +1,5 @@
 // What every publisher must do, whatever it writes: hold exactly the table's clients after each call, and leave the copy alone when it fails.
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -8,13 +8,17 @@ import type { Authorization, TableChange } from '../../src/core/authorization.ts
 import { type ClientAddress, parseClientAddress } from '../../src/core/client-address.ts'
 import { ManualClock } from '../../src/lib/clock.ts'
 import { CommandPublisher } from '../../src/publishers/command/command-publisher.ts'
+import { courierFormat } from '../../src/publishers/courier/format.ts'
+import { isReadByCourier } from '../../src/publishers/courier/own-entries.ts'
 import { eximCdbFormat } from '../../src/publishers/exim-cdb/format.ts'
 import { eximIplsearchFormat } from '../../src/publishers/exim-iplsearch/format.ts'
 import { eximListFormat } from '../../src/publishers/exim-list/format.ts'
 import { type FileFormat, FilePublisher } from '../../src/publishers/file-publisher.ts'
 import { opensmtpdListFormat } from '../../src/publishers/opensmtpd-list/format.ts'
+import { ownDirectory } from '../../src/publishers/own-files.ts'
 import type { Publisher } from '../../src/publishers/publisher.ts'
 import { SendmailAccessPublisher } from '../../src/publishers/sendmail-access/sendmail-access-publisher.ts'
+import { tcprulesFormat } from '../../src/publishers/tcprules/format.ts'
 import { readCdb } from '../support/cdb-reader.ts'
 import { mapTools } from '../support/makemap.ts'
 import { blocksOf } from '../support/page-blocks.ts'
@@ -33,6 +37,8 @@ const subjects: Record<string, (directory: string, clock: ManualClock) => Promis
   'Exim cdb': eximCdb,
   command,
   'OpenSMTPD file table': opensmtpdList,
+  'tcprules cdb': tcprules,
+  'Courier smtpaccess': courier,
 }
 
 async function eximList(directory: string, clock: ManualClock): Promise<Subject> {
@@ -75,6 +81,27 @@ async function command(directory: string, clock: ManualClock): Promise<Subject> 
   const options = { command: [script, path], ipv6Prefix: 128, stateDirectory: tools, clock }
   const read = async () => linesOf(await readFile(path, 'latin1')).map((line) => line.replace(/ \d+$/, ''))
   return { publisher: new CommandPublisher(options), read: async () => (await read()).sort() }
+}
+
+async function tcprules(directory: string, clock: ManualClock): Promise<Subject> {
+  const path = join(directory, 'tcp.smtp.cdb')
+  const format = tcprulesFormat({ rules: undefined, ipv6Prefix: 128, notice: () => {} })
+  return fileSubject(path, clock, format, async () => {
+    const entries = readCdb(await readFile(path)).entries()
+    return entries.filter(([, data]) => data.includes('+RELAYCLIENT=\0')).map(([key]) => key.toString('latin1'))
+  })
+}
+
+async function courier(directory: string, clock: ManualClock): Promise<Subject> {
+  const [path, rules] = [join(directory, 'popauthd'), join(directory, 'smtpaccess')]
+  await mkdir(rules)
+  await writeFile(join(rules, 'default'), '10\tallow,RELAYCLIENT\n')
+  const own = ownDirectory(rules, isReadByCourier, path)
+  const format = courierFormat({ own, ipv6Prefix: 128, notice: () => {} })
+  return fileSubject(path, clock, format, async () => {
+    const keys = linesOf(await readFile(path, 'latin1')).map((line) => line.replace(/\tallow,RELAYCLIENT$/, ''))
+    return keys.map((key) => parseClientAddress(key.replace(/^:/, '')) ?? expect.fail(`not an address: ${key}`))
+  })
 }
 
 /** A map that is one file; `read` gives its addresses. */
