@@ -27,6 +27,8 @@ const RECIPES = {
   syslogNg: { suite: 'bookworm', packages: ['syslog-ng-core', 'logrotate'] },
   rsyslog: { suite: 'bookworm', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl', 'socat'] },
   faketime: { suite: 'bookworm', packages: ['libfaketime'] },
+  qmail: { suite: 'bookworm', packages: ['ucspi-tcp-ipv6', 'mailfront'] },
+  courierMta: { suite: 'bookworm', packages: ['courier-mta'] },
   clients: { suite: 'bookworm', packages: ['swaks', 'mpop', 'curl', 'fetchmail', 'ca-certificates'] },
 } as const satisfies Record<string, RootRecipe>
 
