@@ -1,5 +1,6 @@
 /** Runs a program that makes or changes a map: no shell, a small environment, a time limit, and its own words when it fails. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { pipeline } from 'node:stream/promises'
 import { PublishError, reasonOf } from '../errors.ts'
 import type { Owner } from '../lib/directory-owner.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
@@ -9,8 +10,18 @@ const MOST_STDERR = 2000
 /** No proxy, locale or preload settings of the daemon's own environment reach the tool. */
 export const TOOL_ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin', LC_ALL: 'C' }
 
+/** What stands on the standard input of a tool: text, the descriptor of a file, or text in pieces. */
+export type ToolInput = string | number | AsyncIterable<string>
+
+/** How a tool that ran to its end ended, and what it said on standard error: one line, escaped, shortened. */
+export interface ToolResult {
+  /** Its exit status, or the signal that ended it, in words. */
+  readonly status: number | string
+  readonly said: string
+}
+
 /** How a tool is run. */
-interface ToolOptions {
+export interface ToolOptions {
   /** With whose rights; root only. */
   readonly as?: Owner | undefined
   /** What to do where the program is not there. */
@@ -20,16 +31,16 @@ interface ToolOptions {
 }
 
 /**
- * Runs `command` (program, then arguments) with `input` on its standard input (text, or the descriptor of a file), and resolves once it ended with status 0.
+ * Runs `command` (program, then arguments) with `input` on its standard input, and resolves once it ended with status 0.
  * @throws {PublishError} retryable, with what the program said, where it cannot be started, fails, is killed or takes too long
  */
 export async function runTool(
   command: readonly string[],
-  input: string | number,
+  input: ToolInput,
   signal: AbortSignal,
   options: ToolOptions,
 ): Promise<void> {
-  const { status, said } = await finish(command, input, signal, options)
+  const { status, said } = await toolResult(command, input, signal, options)
   if (status === 0) return
   const words = said === '' ? '' : `: ${said}`
   throw new PublishError(`${command.slice(0, 4).join(' ')} failed (${status})${words}`, {
@@ -38,12 +49,16 @@ export async function runTool(
   })
 }
 
-function finish(
+/**
+ * The same, but any end of the program is an answer. Where the pieces of `input` fail, the program is killed before it meets the end of its
+ * input: it never takes a part for the whole. @throws {PublishError} where it cannot be started or was given up; what the pieces threw
+ */
+export function toolResult(
   command: readonly string[],
-  input: string | number,
+  input: ToolInput,
   signal: AbortSignal,
   { as, whenMissing }: ToolOptions,
-): Promise<{ status: number | string; said: string }> {
+): Promise<ToolResult> {
   const [program = '', ...args] = command
   return new Promise((resolve, reject) => {
     const stdin = typeof input === 'number' ? input : 'pipe'
@@ -59,16 +74,36 @@ function finish(
       if (said.length < MOST_STDERR) said += chunk.toString('latin1')
     })
     child.once('error', (error) => reject(cannotRun(program, error, whenMissing)))
-    child.once('close', (code, killedBy) => {
+    const fed = feed(child, input)
+    child.once('close', async (code, killedBy) => {
+      const failure = await fed
+      if (failure !== undefined) return reject(failure.error)
       const text = escapeForTerminal(said.trim().replace(/\n/g, '; ').slice(0, MOST_STDERR))
       resolve({ status: code ?? `killed by ${killedBy}`, said: text })
     })
-    if (child.stdin !== null) {
-      // A tool that ends without reading all of its input shows that by its exit status.
-      child.stdin.on('error', () => {})
-      child.stdin.end(String(input))
-    }
   })
+}
+
+/** Resolves, when the tool takes no more, with what the pieces threw. A tool that ends without reading all of its input shows that by its exit status. */
+async function feed(child: ChildProcess, input: ToolInput): Promise<{ error: unknown } | undefined> {
+  const { stdin } = child
+  if (stdin === null) return undefined
+  if (typeof input !== 'object') {
+    stdin.on('error', () => {})
+    stdin.end(String(input))
+    return undefined
+  }
+  let failure: { error: unknown } | undefined
+  async function* orKill(pieces: AsyncIterable<string>) {
+    try {
+      yield* pieces
+    } catch (error) {
+      failure = { error }
+      child.kill('SIGKILL')
+    }
+  }
+  await pipeline(orKill(input), stdin).catch(() => {})
+  return failure
 }
 
 function cannotRun(program: string, error: unknown, whenMissing: string): PublishError {
