@@ -1,7 +1,7 @@
 /** What single options cannot say: how they fit together and with this host. */
 import { addressFromBytes, type Network, networkContains } from '../core/client-address.ts'
 import type { OwnFormat, OwnFormatFault } from '../core/own-format.ts'
-import type { SourceConfig } from './config.ts'
+import type { MapConfig, SourceConfig } from './config.ts'
 import { groupId } from './groups.ts'
 import type { OptionPath, Values } from './options.ts'
 import { describe, type Steps, suggestion } from './problem.ts'
@@ -243,8 +243,10 @@ const distinctPaths: Check = (values) => {
     const place = 'path' in at ? at.path : `${at.address} ${udp ? 'UDP port' : 'port'} ${at.port}`
     take(place, 'lookups', `the socket of lookups[${index}]`, [index])
   }
-  for (const [index, map] of (values.maps ?? []).entries())
+  for (const [index, map] of (values.maps ?? []).entries()) {
     take('path' in map ? map.path : undefined, 'maps', `the file of maps[${index}]`, [index])
+    for (const set of setsOf(map)) take(set, 'maps', `a set of maps[${index}]`, [index])
+  }
   for (const [index, source] of (values.sources ?? []).entries())
     for (const place of placesOf(source)) take(place, 'sources', `the log of sources[${index}]`, [index])
   return found
@@ -256,6 +258,12 @@ function placesOf(source: SourceConfig): readonly string[] {
   if (source.kind !== 'whoson') return [sourceName(source)]
   const { receiver } = source
   return [receiver.transport === 'unix' ? receiver.path : `${receiver.address} port ${receiver.port}`]
+}
+
+function setsOf(map: MapConfig): string[] {
+  if (map.format !== 'nftables') return []
+  const { table, setIpv4, setIpv6, setAlwaysIpv4, setAlwaysIpv6 } = map
+  return [setIpv4, setIpv6, setAlwaysIpv4, setAlwaysIpv6].map((set) => `${table} ${set}`)
 }
 
 function suffixed(path: string | undefined, suffix: string): string | undefined {

@@ -138,6 +138,8 @@ export type MapConfig =
       readonly table: string
       readonly setIpv4: string
       readonly setIpv6: string
+      readonly setAlwaysIpv4: string
+      readonly setAlwaysIpv6: string
     })
   | (AnyMapConfig & { readonly format: 'command' })
 

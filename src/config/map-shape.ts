@@ -62,12 +62,22 @@ export const mapMembers = {
   set_ipv4: {
     shape: words(1, 'the name of a set'),
     default: 'popauthd4',
-    says: '`nftables`: the set of IPv4 addresses.',
+    says: '`nftables`: the set of IPv4 addresses, with `flags timeout`.',
   },
   set_ipv6: {
     shape: words(1, 'the name of a set'),
     default: 'popauthd6',
-    says: '`nftables`: the set of IPv6 addresses.',
+    says: '`nftables`: the set of IPv6 addresses, with `flags timeout`.',
+  },
+  set_always_ipv4: {
+    shape: words(1, 'the name of a set'),
+    default: 'popauthd4_always',
+    says: '`nftables`: the set of the IPv4 networks in `admission.always`, with `flags interval`; needed where there are such.',
+  },
+  set_always_ipv6: {
+    shape: words(1, 'the name of a set'),
+    default: 'popauthd6_always',
+    says: '`nftables`: the same for IPv6.',
   },
   command: {
     shape: command(true),
@@ -94,7 +104,7 @@ const MEMBERS_OF: Readonly<Record<MapFormat, readonly MemberName[]>> = {
   opensmtpd: [...FILE, 'command'],
   tcprules: [...FILE, 'rules'],
   courier: [...FILE, 'rules', 'command'],
-  nftables: ['table', 'set_ipv4', 'set_ipv6', 'command'],
+  nftables: ['table', 'set_ipv4', 'set_ipv6', 'set_always_ipv4', 'set_always_ipv6', 'command'],
   command: ['command'],
 }
 
@@ -165,7 +175,9 @@ function mapOf(read: Read): MapConfig {
   } = read
   const program = read.command ?? DEFAULT_COMMANDS[format] ?? []
   const common = { format, gatherMilliseconds: gather_milliseconds, command: program }
-  if (format === 'nftables') return { ...common, table, setIpv4, setIpv6 } as MapConfig
+  const { set_always_ipv4: setAlwaysIpv4 = 'popauthd4_always', set_always_ipv6: setAlwaysIpv6 = 'popauthd6_always' } =
+    read
+  if (format === 'nftables') return { ...common, table, setIpv4, setIpv6, setAlwaysIpv4, setAlwaysIpv6 } as MapConfig
   if (format === 'command') return common as MapConfig
   const extra = {
     ...(format === 'postfix' ? { mapType: map_type } : {}),

@@ -12,6 +12,7 @@ import { eximCdbFormat } from './exim-cdb/format.ts'
 import { eximIplsearchFormat } from './exim-iplsearch/format.ts'
 import { eximListFormat } from './exim-list/format.ts'
 import { type FileFormat, FilePublisher, type FilePublisherOptions } from './file-publisher.ts'
+import { NftablesPublisher } from './nftables/nftables-publisher.ts'
 import { opensmtpdListFormat } from './opensmtpd-list/format.ts'
 import { type OwnFiles, ownDirectory, ownFile } from './own-files.ts'
 import type { Publisher } from './publisher.ts'
@@ -75,6 +76,8 @@ function publisherOf(map: MapConfig, config: Config, parts: PublisherParts): Pub
       return tcprules(map, config, parts)
     case 'courier':
       return courier(map, config, parts)
+    case 'nftables':
+      return nftablesPublisher(map, parts)
     default:
       throw new UsageError(`maps of format ${map.format} cannot be kept in step yet`)
   }
@@ -98,6 +101,18 @@ function courier(map: MapOf<'courier'>, config: Config, parts: PublisherParts): 
 }
 
 type MapOf<Format extends MapConfig['format']> = Extract<MapConfig, { readonly format: Format }>
+
+function nftablesPublisher(map: MapConfig & { readonly format: 'nftables' }, { clock }: PublisherParts): Publisher {
+  const { table, command, setIpv4, setIpv6, setAlwaysIpv4, setAlwaysIpv6 } = map
+  const named = (set: string) => `${table} ${set}`
+  const sets = {
+    ipv4: named(setIpv4),
+    ipv6: named(setIpv6),
+    alwaysIpv4: named(setAlwaysIpv4),
+    alwaysIpv6: named(setAlwaysIpv6),
+  }
+  return new NftablesPublisher({ name: `nftables ${table}`, sets, command, clock })
+}
 
 /** A map that is one file, replaced as a whole; `inputs` are what it is made of besides the table. */
 function filePublisher(

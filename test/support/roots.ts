@@ -26,13 +26,14 @@ const RECIPES = {
   journal: { suite: 'bookworm', packages: ['systemd', 'systemd-journal-remote'] },
   syslogNg: { suite: 'bookworm', packages: ['syslog-ng-core', 'logrotate'] },
   rsyslog: { suite: 'bookworm', packages: ['rsyslog', 'rsyslog-gnutls', 'rsyslog-openssl', 'socat'] },
+  nftables: { suite: 'bookworm', packages: ['nftables'] },
   faketime: { suite: 'bookworm', packages: ['libfaketime'] },
   qmail: { suite: 'bookworm', packages: ['ucspi-tcp-ipv6', 'mailfront'] },
   courierMta: { suite: 'bookworm', packages: ['courier-mta'] },
   clients: { suite: 'bookworm', packages: ['swaks', 'mpop', 'curl', 'fetchmail', 'ca-certificates'] },
 } as const satisfies Record<string, RootRecipe>
 
-/** The roots that exist: servers of Debian 12 (the proxies share one), Dovecot 2.4 and OpenSMTPD 7.6 (with Node, for the table program) of Debian 13, what writes and rotates logs, a library that sets the clock of one program, and the mail clients. */
+/** The roots that exist: servers of Debian 12 (the proxies share one), Dovecot 2.4 and OpenSMTPD 7.6 (with Node, for the table program) of Debian 13, what writes and rotates logs, nft, a library that sets the clock of one program, and the mail clients. */
 export type RootName = keyof typeof RECIPES
 
 const BUILD_TIMEOUT_MS = 10 * 60_000
