@@ -1,11 +1,10 @@
 // The real OpenSMTPD as the laboratory's mail host: 7.6 of Debian 13 with popauthd's table program, or 6.8 of Debian 12.
 import { chmod, copyFile, mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { type ChrootProcess, startInRoot } from './chroot-process.ts'
 import type { Lab } from './lab.ts'
+import { type MtaProcess, startMta } from './mta-process.ts'
 import { SERVER_ADDRESS, SERVER_ADDRESS6 } from './netns.ts'
 import { MAIL_HOST, type OverlayRoot } from './overlay-root.ts'
-import { waitForPort } from './port.ts'
 
 /** The table program under test, as it was built. */
 const TABLE_PROGRAM = fileURLToPath(new URL('../../dist/table-popauthd.js', import.meta.url))
@@ -23,26 +22,35 @@ export interface OpensmtpdOptions {
   readonly script?: string
 }
 
-/** The running smtpd. Port 25 on the server's addresses; local mail goes to ~/Maildir, mail for elsewhere stays in the queue. */
-export interface OpensmtpdServer extends ChrootProcess {
+/** An smtpd that is ready to be started. Port 25 on the server's addresses; local mail goes to ~/Maildir, mail for elsewhere stays in the queue. */
+export interface PreparedOpensmtpd {
+  readonly root: OverlayRoot
+  /** Starts it and waits until it answers on IPv4 and IPv6: call this once. @throws {Error} where it does not start */
+  start(): Promise<MtaProcess>
+}
+
+/** The running smtpd. */
+export interface OpensmtpdServer extends MtaProcess {
   readonly root: OverlayRoot
 }
 
-/** Starts smtpd and waits until it answers on IPv4 and IPv6. */
-export async function startOpensmtpd(lab: Lab, options: OpensmtpdOptions): Promise<OpensmtpdServer> {
+/** Sets smtpd up. Its file tables must be there when it is started. */
+export async function prepareOpensmtpd(lab: Lab, options: OpensmtpdOptions): Promise<PreparedOpensmtpd> {
   const { rules, version = '7.6', script } = options
   const root = await lab.root(version === '7.6' ? 'opensmtpd' : 'opensmtpdFiles')
   await root.write('/etc/smtpd.conf', configuration(rules))
-  for (const user of ['alice', 'bob']) await root.tryExec(['useradd', '--create-home', user])
+  for (const user of ['alice', 'bob']) await root.exec(['useradd', '--create-home', user])
   if (script !== undefined) {
     await installTableProgram(root)
     await root.exec(['sh', '-ec', script])
   }
-  const process = startInRoot(root.path, lab.server, ['smtpd', '-d'])
-  lab.adopt(process)
-  await waitForPort(lab.server, SERVER_ADDRESS, 25, process)
-  await waitForPort(lab.server, SERVER_ADDRESS6, 25, process)
-  return { ...process, root }
+  return { root, start: () => startMta(lab, root, ['smtpd', '-d']) }
+}
+
+/** Starts smtpd and waits until it answers. */
+export async function startOpensmtpd(lab: Lab, options: OpensmtpdOptions): Promise<OpensmtpdServer> {
+  const { root, start } = await prepareOpensmtpd(lab, options)
+  return { ...(await start()), root }
 }
 
 /** With a package.json, as it is there. */
