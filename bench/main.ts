@@ -6,6 +6,7 @@ import { catchUp } from './catch-up.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { parserCosts } from './parsers.ts'
+import { publish } from './publish.ts'
 import { scan } from './scan.ts'
 import { table } from './table.ts'
 
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, (directory: string, scale: number) => Pro
   latency,
   memory,
   'catch-up': catchUp,
+  publish,
 }
 
 /** `--scale 0.02`: logs of a fiftieth of their size, to see that all works; such figures say little. */

@@ -3,7 +3,6 @@ import type { Config, FileMapConfig, MapConfig } from '../config/config.ts'
 import { groupId } from '../config/groups.ts'
 import type { ClientAddress } from '../core/client-address.ts'
 import type { StaticEntries } from '../core/static-entries.ts'
-import { UsageError } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { CommandPublisher } from './command/command-publisher.ts'
 import { courierFormat } from './courier/format.ts'
@@ -15,6 +14,7 @@ import { type FileFormat, FilePublisher, type FilePublisherOptions } from './fil
 import { NftablesPublisher } from './nftables/nftables-publisher.ts'
 import { opensmtpdListFormat } from './opensmtpd-list/format.ts'
 import { type OwnFiles, ownDirectory, ownFile } from './own-files.ts'
+import { PostfixMapPublisher } from './postfix-map/postfix-map-publisher.ts'
 import type { Publisher } from './publisher.ts'
 import type { FileRights } from './replace-file.ts'
 import { runTool } from './run-tool.ts'
@@ -78,8 +78,8 @@ function publisherOf(map: MapConfig, config: Config, parts: PublisherParts): Pub
       return courier(map, config, parts)
     case 'nftables':
       return nftablesPublisher(map, parts)
-    default:
-      throw new UsageError(`maps of format ${map.format} cannot be kept in step yet`)
+    case 'postfix':
+      return postfixPublisher(map, config, parts)
   }
 }
 
@@ -102,7 +102,7 @@ function courier(map: MapOf<'courier'>, config: Config, parts: PublisherParts): 
 
 type MapOf<Format extends MapConfig['format']> = Extract<MapConfig, { readonly format: Format }>
 
-function nftablesPublisher(map: MapConfig & { readonly format: 'nftables' }, { clock }: PublisherParts): Publisher {
+function nftablesPublisher(map: MapOf<'nftables'>, { clock }: PublisherParts): Publisher {
   const { table, command, setIpv4, setIpv6, setAlwaysIpv4, setAlwaysIpv6 } = map
   const named = (set: string) => `${table} ${set}`
   const sets = {
@@ -112,6 +112,16 @@ function nftablesPublisher(map: MapConfig & { readonly format: 'nftables' }, { c
     alwaysIpv6: named(setAlwaysIpv6),
   }
   return new NftablesPublisher({ name: `nftables ${table}`, sets, command, clock })
+}
+
+function postfixPublisher(
+  map: MapOf<'postfix'>,
+  { admission, stateDirectory }: Config,
+  { clock }: PublisherParts,
+): PostfixMapPublisher {
+  const { path, mapType, command } = map
+  const { ipv6Prefix } = admission
+  return new PostfixMapPublisher({ path, mapType, command, rights: rightsOf(map), ipv6Prefix, stateDirectory, clock })
 }
 
 /** A map that is one file, replaced as a whole; `inputs` are what it is made of besides the table. */

@@ -7,6 +7,7 @@ import { escapeForTerminal } from '../lib/escape.ts'
 
 const TIMEOUT_MS = 120_000
 const MOST_STDERR = 2000
+const MOST_OUTPUT = 65_536
 /** No proxy, locale or preload settings of the daemon's own environment reach the tool. */
 export const TOOL_ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin', LC_ALL: 'C' }
 
@@ -28,6 +29,8 @@ export interface ToolOptions {
   readonly whenMissing: string
   /** What to do where it fails; unless told, for one that makes a map. */
   readonly whenFailed?: string
+  /** Says of a status other than 0 that nothing went wrong; `said` is what the program wrote on its standard error. */
+  readonly isHarmless?: (status: number | string, said: string) => boolean
 }
 
 /**
@@ -41,16 +44,34 @@ export async function runTool(
   options: ToolOptions,
 ): Promise<void> {
   const { status, said } = await toolResult(command, input, signal, options)
-  if (status === 0) return
+  if (status !== 0 && options.isHarmless?.(status, said) !== true) throw failed(command, status, said, options)
+}
+
+/** Runs `command` likewise, without input, and resolves with what it wrote on its standard output. @throws {PublishError} likewise */
+export async function outputOf(command: readonly string[], signal: AbortSignal, options: ToolOptions): Promise<string> {
+  let output = ''
+  const { status, said } = await toolResult(command, '', signal, options, (chunk) => {
+    if (output.length < MOST_OUTPUT) output += chunk.toString('latin1')
+  })
+  if (status !== 0) throw failed(command, status, said, options)
+  return output
+}
+
+function failed(
+  command: readonly string[],
+  status: number | string,
+  said: string,
+  { whenFailed }: ToolOptions,
+): PublishError {
   const words = said === '' ? '' : `: ${said}`
-  throw new PublishError(`${command.slice(0, 4).join(' ')} failed (${status})${words}`, {
+  return new PublishError(`${command.slice(0, 4).join(' ')} failed (${status})${words}`, {
     retryable: true,
-    mend: options.whenFailed ?? 'the map stays as it was; run the command by hand to see more',
+    mend: whenFailed ?? 'the map stays as it was; run the command by hand to see more',
   })
 }
 
 /**
- * The same, but any end of the program is an answer. Where the pieces of `input` fail, the program is killed before it meets the end of its
+ * As {@link runTool}, but any end of the program is an answer. Where the pieces of `input` fail, the program is killed before it meets the end of its
  * input: it never takes a part for the whole. @throws {PublishError} where it cannot be started or was given up; what the pieces threw
  */
 export function toolResult(
@@ -58,17 +79,19 @@ export function toolResult(
   input: ToolInput,
   signal: AbortSignal,
   { as, whenMissing }: ToolOptions,
+  onOutput?: (chunk: Buffer) => void,
 ): Promise<ToolResult> {
   const [program = '', ...args] = command
   return new Promise((resolve, reject) => {
     const stdin = typeof input === 'number' ? input : 'pipe'
     const child = spawn(program, args, {
-      stdio: [stdin, 'ignore', 'pipe'],
+      stdio: [stdin, onOutput === undefined ? 'ignore' : 'pipe', 'pipe'],
       env: TOOL_ENVIRONMENT,
       signal,
       timeout: TIMEOUT_MS,
       ...(as === undefined ? {} : { uid: as.uid, gid: as.gid }),
     })
+    if (onOutput !== undefined) child.stdout?.on('data', onOutput)
     let said = ''
     child.stderr?.on('data', (chunk: Buffer) => {
       if (said.length < MOST_STDERR) said += chunk.toString('latin1')

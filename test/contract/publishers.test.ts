@@ -17,6 +17,7 @@ import { type FileFormat, FilePublisher } from '../../src/publishers/file-publis
 import { NftablesPublisher } from '../../src/publishers/nftables/nftables-publisher.ts'
 import { opensmtpdListFormat } from '../../src/publishers/opensmtpd-list/format.ts'
 import { ownDirectory } from '../../src/publishers/own-files.ts'
+import { PostfixMapPublisher } from '../../src/publishers/postfix-map/postfix-map-publisher.ts'
 import type { Publisher } from '../../src/publishers/publisher.ts'
 import { SendmailAccessPublisher } from '../../src/publishers/sendmail-access/sendmail-access-publisher.ts'
 import { tcprulesFormat } from '../../src/publishers/tcprules/format.ts'
@@ -25,6 +26,7 @@ import { labAvailability } from '../support/lab-availability.ts'
 import { mapTools } from '../support/makemap.ts'
 import { openNft } from '../support/nft.ts'
 import { blocksOf } from '../support/page-blocks.ts'
+import { noPostmap, postfixTools } from '../support/postmap.ts'
 import { ensureRoot } from '../support/roots.ts'
 
 /** A publisher that writes into `directory`, and the addresses that its copy lets relay. */
@@ -47,7 +49,19 @@ const subjects: Record<string, (directory: string, clock: ManualClock) => Promis
   'OpenSMTPD file table': opensmtpdList,
   'tcprules cdb': tcprules,
   'Courier smtpaccess': courier,
-  ...(noLab ? {} : { 'nftables sets': nftables }),
+  'nftables sets': nftables,
+  'Postfix cdb map': postfixCdb,
+  'Postfix lmdb map': (directory, clock) => postfixMap(directory, clock, 'lmdb'),
+  'Postfix hash map': (directory, clock) => postfixMap(directory, clock, 'hash'),
+  'Postfix map of the default type': (directory, clock) => postfixMap(directory, clock, undefined),
+}
+
+/** Subjects that need a program, and why it is not there. */
+const unavailable: Readonly<Record<string, string | undefined>> = {
+  'nftables sets': noLab,
+  'Postfix lmdb map': noPostmap,
+  'Postfix hash map': noPostmap,
+  'Postfix map of the default type': noPostmap,
 }
 
 async function eximList(directory: string, clock: ManualClock): Promise<Subject> {
@@ -111,6 +125,35 @@ async function courier(directory: string, clock: ManualClock): Promise<Subject> 
     const keys = linesOf(await readFile(path, 'latin1')).map((line) => line.replace(/\tallow,RELAYCLIENT$/, ''))
     return keys.map((key) => parseClientAddress(key.replace(/^:/, '')) ?? expect.fail(`not an address: ${key}`))
   })
+}
+
+async function postfixCdb(directory: string, clock: ManualClock): Promise<Subject> {
+  const path = join(directory, 'authorized')
+  const read = async () =>
+    readCdb(await readFile(`${path}.cdb`))
+      .entries()
+      .map(([key]) => key.toString())
+      .sort()
+  return { publisher: postfixPublisher(path, clock, 'cdb', ['/nowhere/postmap']), read }
+}
+
+async function postfixMap(directory: string, clock: ManualClock, type: 'lmdb' | 'hash' | undefined): Promise<Subject> {
+  const tools = await postfixTools(await mkdtemp(join(directory, 'etc-')))
+  const path = join(directory, 'authorized')
+  // Debian 12's Postfix says hash.
+  const read = async () =>
+    (await tools.dump(`${type ?? 'hash'}:${path}`)).map((line) => line.replace(/\tOK$/, '')).sort()
+  return { publisher: postfixPublisher(path, clock, type, tools.command), read }
+}
+
+function postfixPublisher(
+  path: string,
+  clock: ManualClock,
+  mapType: 'cdb' | 'lmdb' | 'hash' | undefined,
+  command: readonly string[],
+) {
+  const rights = { mode: 0o644 }
+  return new PostfixMapPublisher({ path, mapType, command, rights, ipv6Prefix: 128, stateDirectory: '/nowhere', clock })
 }
 
 /** A map that is one file; `read` gives its addresses. */
@@ -188,7 +231,12 @@ const change = (kind: TableChange['kind'], text: string): TableChange => ({
 
 if (noLab === undefined) beforeAll(() => ensureRoot('nftables'), ROOT_MS)
 
-describe.each(Object.entries(subjects))('publisher %s', (_name, make) => {
+const named = Object.entries(subjects).map(([name, make]) => ({ name, make, missing: unavailable[name] }))
+describe.each(named)('publisher $name', ({ make, missing }) => {
+  if (missing !== undefined) {
+    it.skip(`(skipped: ${missing})`)
+    return
+  }
   let directory: string
   let subject: Subject
   const signal = new AbortController().signal
@@ -293,8 +341,4 @@ describe.each(Object.entries(subjects))('publisher %s', (_name, make) => {
     await expect(subject.publisher.resync(all, given.signal)).rejects.toThrow()
     expect(await subject.read()).toEqual(['192.0.2.1'])
   })
-})
-
-describe.skipIf(noLab === undefined)('publisher nftables sets', () => {
-  it.skip(`is not run here: ${noLab}`, () => {})
 })

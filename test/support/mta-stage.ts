@@ -60,7 +60,7 @@ export class Stage implements AsyncDisposable {
     this.attached = attached
     const more = Array.from({ length: 23 }, (_, index) => `198.51.100.${8 + index}`)
     this.client = await this.lab.addClient(CLIENT, CLIENT6, ...more)
-    this.stranger = await this.lab.addClient('203.0.113.9', '2001:db8:2::9')
+    this.stranger = await this.lab.addClient('203.0.113.9', '2001:db8:2::9', '2001:db8:2::7:9')
     this.log = new TestLog(`${this.lab.shared}/log/popper.log`)
     await this.log.write()
     this.popauthd = new Popauthd({
