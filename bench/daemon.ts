@@ -30,6 +30,7 @@ export interface BenchHost {
 
 /** A daemon under measurement. */
 export interface BenchDaemon extends AsyncDisposable {
+  readonly pid: number
   readonly logPath: string
   readonly livePath: string
   readonly controlPath: string
@@ -89,6 +90,7 @@ function spawnDaemon(config: string, places: Omit<BenchHost, 'spawn'>): BenchDae
   })
   return {
     ...places,
+    pid: child.pid as number,
     get saidBytes() {
       return saidBytes
     },

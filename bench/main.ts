@@ -4,6 +4,7 @@ import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { catchUp } from './catch-up.ts'
 import { latency } from './latency.ts'
+import { lookups } from './lookups.ts'
 import { memory } from './memory.ts'
 import { parserCosts } from './parsers.ts'
 import { publish } from './publish.ts'
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, (directory: string, scale: number) => Pro
   parsers: parserCosts,
   latency,
   memory,
+  lookups,
   'catch-up': catchUp,
   publish,
 }
