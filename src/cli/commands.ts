@@ -43,6 +43,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'look at this host: who could forge a login, what is in the way',
     load: async () => (await import('./doctor.ts')).doctor,
   },
+  setup: {
+    summary: 'attach an MTA: the lines for its configuration and for popauthd.yaml',
+    load: async () => (await import('./setup.ts')).setup,
+  },
   config: { summary: 'check the configuration', load: async () => (await import('./config.ts')).config },
   import: { summary: 'take over the access.info of 2002', load: async () => (await import('./import.ts')).importInfo },
 }

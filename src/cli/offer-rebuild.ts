@@ -1,12 +1,8 @@
 /** What `run` does about a damaged table: on a terminal it offers to set it aside, elsewhere the error names the command that does. */
-import type { Readable } from 'node:stream'
 import { DamagedTableError } from '../errors.ts'
 import { escapeForTerminal } from '../lib/escape.ts'
-import type { TerminalLike } from '../lib/terminal.ts'
 import type { CliContext } from './context.ts'
-
-/** A longer answer is none. */
-const LONGEST_ANSWER = 100
+import { canAsk, isYes } from './yes-or-no.ts'
 
 /**
  * Runs `start`. Where the table in `stateDirectory` turns out to be damaged and a person sits at the terminal, they are asked whether it is to be
@@ -34,36 +30,14 @@ export async function runOrRebuild(
 }
 
 async function isWanted(
-  { stdin, stderr }: Pick<CliContext, 'stdin' | 'stderr'>,
+  context: Pick<CliContext, 'stdin' | 'stderr'>,
   { message }: DamagedTableError,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (stderr.isTTY !== true) return false
-  const input: Readable & TerminalLike = stdin()
-  if (input.isTTY !== true) return false
-  stderr.write(`popauthd: ${escapeForTerminal(message)}
+  if (!canAsk(context)) return false
+  const question = `popauthd: ${escapeForTerminal(message)}
   Set it aside, and make a new one of the logs of the last window?
   What was allowed, blocked and revoked stays so. Logins that are in no log
-  (reported, imported) open again when their users next log in. [y/N] `)
-  return /^y(es)?$/i.test((await firstLine(input, signal)).trim())
-}
-
-/** One line of what is typed, without its end; what came so far where the input ends or the process is told to stop. */
-function firstLine(input: Readable, signal: AbortSignal): Promise<string> {
-  return new Promise((resolve) => {
-    let text = ''
-    const take = (bytes: Buffer | string) => {
-      text += bytes.toString()
-      if (text.includes('\n') || text.length > LONGEST_ANSWER) done()
-    }
-    const done = () => {
-      input.off('data', take).off('end', done).off('error', done)
-      signal.removeEventListener('abort', done)
-      input.pause()
-      resolve(text.includes('\n') && !signal.aborted ? text.slice(0, text.indexOf('\n')) : '')
-    }
-    input.on('data', take).on('end', done).on('error', done)
-    signal.addEventListener('abort', done, { once: true })
-    input.resume()
-  })
+  (reported, imported) open again when their users next log in. [y/N] `
+  return isYes(context, question, signal)
 }

@@ -40,8 +40,12 @@ export class Accounts {
     return new Accounts(textOf(passwdFile), textOf(groupFile))
   }
 
+  nameOf(uid: number): string | undefined {
+    return this.#users.find((user) => user.uid === uid)?.name
+  }
+
   userName(uid: number): string {
-    return this.#users.find((user) => user.uid === uid)?.name ?? `user ${uid}`
+    return this.nameOf(uid) ?? `user ${uid}`
   }
 
   groupName(gid: number): string {
@@ -50,6 +54,18 @@ export class Accounts {
 
   uidOf(name: string): number | undefined {
     return this.#users.find((user) => user.name === name)?.uid
+  }
+
+  gidOf(name: string): number | undefined {
+    return this.#groups.find((group) => group.name === name)?.gid
+  }
+
+  /** Ids of the groups that a user is in: the first group first. Empty for an unknown user. */
+  groupsOf(name: string): number[] {
+    const user = this.#users.find((known) => known.name === name)
+    if (user === undefined) return []
+    const listed = this.#groups.filter(({ members }) => members.includes(name)).map(({ gid }) => gid)
+    return [...new Set([user.gid, ...listed])]
   }
 
   /** Names of the users in a group, as their first group or as members, each once. */

@@ -1,0 +1,106 @@
+/** Carries out the steps of a plan: commands, then files, each with a copy of what it was; what the MTA refuses is put back. */
+import { constants, copyFile, link, mkdir, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { PopauthdError, reasonOf } from '../errors.ts'
+import { realTarget, replaceFile } from '../publishers/replace-file.ts'
+import { type CommandStep, type FileStep, isDone, type Plan, type Validation } from './plan.ts'
+import { saidBy, type Tools } from './tools.ts'
+
+/** A file that was changed, or made. */
+export interface WrittenFile {
+  readonly path: string
+  /** The file as it was; undefined: it is new. */
+  readonly backup: string | undefined
+}
+
+/** Rights of a file that is made: these hold no secrets, and are read by others than root. */
+const MODE = 0o644
+const MOST_BACKUPS = 1000
+
+/**
+ * Carries out what is not done yet. Where a program fails no file is touched; where popauthd (`checkConfig`, which throws) or the MTA refuses
+ * what was written, every file is put back. Restarts nothing. The plan must be without troubles.
+ * @throws {PopauthdError}
+ */
+export async function carryOut(
+  plan: Plan,
+  tools: Tools,
+  checkConfig: () => Promise<void>,
+): Promise<readonly WrittenFile[]> {
+  const todo = plan.steps.filter((step) => !isDone(step))
+  const files = todo.filter((step): step is FileStep => step.kind === 'file')
+  for (const step of files) await refuseChanged(step, tools)
+  for (const step of todo) if (step.kind === 'command') await runStep(step, tools)
+  const written: WrittenFile[] = []
+  try {
+    for (const step of files) written.push(await write(step))
+    if (files.length > 0) await validate(plan.validations, tools, checkConfig)
+  } catch (error) {
+    await putBack(written)
+    const { mend } = error as { mend?: string }
+    throw new PopauthdError(`${reasonOf(error)}; all files are as they were`, {
+      cause: error,
+      mend: mend ?? 'put the lines in by hand, and see what the MTA says about them',
+    })
+  }
+  return written
+}
+
+async function refuseChanged({ path, before }: FileStep, tools: Tools): Promise<void> {
+  if ((await tools.read(path)) === before) return
+  throw new PopauthdError(`${path} was changed meanwhile: nothing was written`, { mend: 'run the command again' })
+}
+
+async function runStep({ command }: CommandStep, tools: Tools): Promise<void> {
+  const result = await tools.run(command)
+  if (result?.code === 0) return
+  const why = result === undefined ? 'there is no such program' : saidBy(result)
+  throw new PopauthdError(`${command.join(' ')} failed: ${why}; no file was changed`, { mend: 'run this as root' })
+}
+
+async function write({ path, before, after = '' }: FileStep): Promise<WrittenFile> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+    const target = await realTarget(path)
+    const backup = before === undefined ? undefined : await backUp(target)
+    await replaceFile(path, [Buffer.from(after)], { mode: MODE })
+    return { path: target, backup }
+  } catch (error) {
+    throw new PopauthdError(`cannot change ${path}: ${reasonOf(error)}`, { cause: error, mend: 'run this as root' })
+  }
+}
+
+/** A second name of the file as it is, which is replaced and not written to: owner, mode and all stay. Its name is a free one. */
+async function backUp(path: string): Promise<string> {
+  for (let n = 1; n <= MOST_BACKUPS; n++) {
+    const backup = `${path}.before-popauthd-${n}`
+    const error = await link(path, backup).catch((failed: NodeJS.ErrnoException) => failed)
+    if (error === undefined) return backup
+    if (error.code === 'EEXIST') continue
+    await copyFile(path, backup, constants.COPYFILE_EXCL) // a file system without second names
+    return backup
+  }
+  throw new PopauthdError(`there are ${MOST_BACKUPS} files ${path}.before-popauthd-*`, { mend: 'take old ones away' })
+}
+
+async function validate(
+  validations: readonly Validation[],
+  tools: Tools,
+  checkConfig: () => Promise<void>,
+): Promise<void> {
+  await checkConfig()
+  for (const validation of validations) {
+    const fault = await validation(tools)
+    if (fault !== undefined) throw new PopauthdError(`the MTA refuses its new configuration: ${fault}`)
+  }
+}
+
+async function putBack(written: readonly WrittenFile[]): Promise<void> {
+  for (const { path, backup } of [...written].reverse())
+    await (backup === undefined ? unlink(path) : rename(backup, path)).catch((error: unknown) => {
+      throw new PopauthdError(`cannot put ${path} back: ${reasonOf(error)}`, {
+        cause: error,
+        mend: backup === undefined ? `remove ${path}` : `mv ${backup} ${path}`,
+      })
+    })
+}
