@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Finding } from '../doctor/finding.ts'
 import { colorsFor } from '../lib/terminal.ts'
-import { exitCodeOf, findingsText } from './doctor.ts'
 import { callCli } from './fake-process.ts'
+import { exitCodeOf, findingsText } from './findings.ts'
 
 const plain = colorsFor({ isTTY: false }, {})
 const colored = colorsFor({ isTTY: true }, {})

@@ -1,5 +1,5 @@
 /** A plan of `setup mta` as people and programs read it. File names and an MTA's own words are untrusted: escaped here. */
-import { escapeForTerminal, shellPath } from '../lib/escape.ts'
+import { escapeForTerminal, shellWord } from '../lib/escape.ts'
 import type { Colors } from '../lib/terminal.ts'
 import { unifiedDiff } from '../lib/unified-diff.ts'
 import { wrapWords } from '../lib/wrap-words.ts'
@@ -81,7 +81,7 @@ function indented(lines: string): string {
 }
 
 function shellLine(command: readonly string[]): string {
-  return command.map(shellPath).join(' ')
+  return command.map(shellWord).join(' ')
 }
 
 function afterwardsTexts(title: string, lines: readonly string[], colors: Colors): string[] {

@@ -97,8 +97,10 @@ export const table: Check = ({ config, daemon }) => {
 
 /** Whether something runs `popauthd prune` where a map would otherwise stay open when the daemon dies. */
 export const sweeper: Check = async ({ config, places, daemonUid }) => {
-  if (!config.sendmailAccess.enabled) return []
-  const { ok, warning } = findingsOf('prune job', config.sendmailAccess.path)
+  const file = config.maps.find((map) => 'path' in map)
+  if (!config.sendmailAccess.enabled && file === undefined) return []
+  const subject = config.sendmailAccess.enabled ? config.sendmailAccess.path : (file as { path: string }).path
+  const { ok, warning } = findingsOf('prune job', subject)
   for (const directory of places.timerLinks)
     if ((await namesIn(directory)).includes('popauthd-prune.timer'))
       return [ok(`popauthd-prune.timer is switched on (${directory})`)]

@@ -35,6 +35,10 @@ function hex(code: number, digits: number): string {
 
 /** The path of a file as one word of a shell command that people are told to type; never taken for an option. */
 export function shellPath(path: string): string {
-  const text = path.startsWith('-') ? `./${path}` : path
+  return shellWord(path.startsWith('-') ? `./${path}` : path)
+}
+
+/** One word of a shell command that people are told to type. */
+export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

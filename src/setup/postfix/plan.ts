@@ -256,6 +256,14 @@ function recipientTroubles({ parameters }: PostfixFound, way: PostfixWay, places
 }
 
 function notesOf(found: PostfixFound): string[] {
+  const defers = /\bdefer_unauth_destination\W*$/.test(found.parameters[RELAY] ?? '')
+  const stays =
+    'strangers get 454 and try again, as up to now: defer_unauth_destination stays (the recipe of the page ends with reject_unauth_destination)'
+  return [...(defers ? [stays] : []), ...portNotes(found)]
+}
+
+/** Where the recipe does not hold. */
+function portNotes(found: PostfixFound): string[] {
   const main = mainService(found)
   const others = found.overrides.filter(({ service }) => main === undefined || service !== `${main.name}/${main.type}`)
   return others.map(

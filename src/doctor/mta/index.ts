@@ -1,0 +1,24 @@
+/** `doctor mta`: the checks of each MTA that is known. */
+import type { Check, Finding } from '../finding.ts'
+import { examine } from '../index.ts'
+import { daemon } from '../running.ts'
+import { examineExim } from './exim.ts'
+import type { MtaHost } from './judge.ts'
+import { examinePostfix } from './postfix.ts'
+import { examineSendmail } from './sendmail.ts'
+
+const examiners: Readonly<Record<string, (mta: MtaHost) => Promise<Finding[]>>> = {
+  postfix: examinePostfix,
+  sendmail: examineSendmail,
+  exim: examineExim,
+}
+
+/** Names of the MTAs that can be asked. */
+export const examinable: readonly string[] = Object.keys(examiners)
+
+/** The findings about an MTA, and about the daemon that it asks. */
+export function examineMta(name: string, mta: MtaHost): Promise<Finding[]> {
+  const examiner = examiners[name] as (mta: MtaHost) => Promise<Finding[]>
+  const ofMta: Check = () => examiner(mta)
+  return examine(mta.host, { daemon, [name]: ofMta })
+}
