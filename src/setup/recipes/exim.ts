@@ -20,13 +20,14 @@ export function eximEntry({ socket, group }: EximPlaces): Entry {
 /** The statements in front of what refuses to relay. */
 export function eximAcl({ socket }: Pick<EximPlaces, 'socket'>): string {
   return `  warn    !domains   = +local_domains : +relay_to_domains
-          set acl_m_popauthd = \${readsocket{${socket}}{check $sender_host_address\\n}{3s}{}{DEFER}}
+          condition  = \${if !eq{$acl_c_popauthd}{GONE}}
+          set acl_c_popauthd = \${readsocket{${socket}}{check $sender_host_address\\n}{3s}{}{GONE}}
 
   accept  !domains   = +local_domains : +relay_to_domains
-          condition  = \${if eq{$acl_m_popauthd}{OK}}
+          condition  = \${if eq{$acl_c_popauthd}{OK}}
 
   defer   !domains   = +local_domains : +relay_to_domains
-          condition  = \${if !eq{$acl_m_popauthd}{NO}}
+          condition  = \${if !eq{$acl_c_popauthd}{NO}}
           message    = relaying cannot be judged at the moment, try again later
 `
 }
