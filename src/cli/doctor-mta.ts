@@ -1,9 +1,10 @@
 /** `popauthd doctor mta`: asks the MTA of this host as a foreign client would be judged. */
 import { Argument, type Command } from 'commander'
 import type { ClientAddress } from '../core/client-address.ts'
+import { type Finding, findingsOf } from '../doctor/finding.ts'
 import { examinable, examineMta } from '../doctor/mta/index.ts'
-import { chooseSubjects, type MtaHost } from '../doctor/mta/judge.ts'
-import type { ExitCode } from '../errors.ts'
+import { chooseSubjects, type Subject } from '../doctor/mta/judge.ts'
+import { type ExitCode, PopauthdError } from '../errors.ts'
 import { hostTools } from '../setup/tools.ts'
 import { addressArgument } from './arguments.ts'
 import type { CliContext, CommandWork } from './context.ts'
@@ -51,12 +52,30 @@ async function examineNamed(
 ): Promise<ExitCode> {
   const named = ip === undefined ? undefined : addressArgument(ip)
   const host = await hostFor(context, [])
-  const mta: MtaHost = { host, tools: hostTools, subjects: await subjectsFor(context, named) }
-  return printFindings(context, await examineMta(name, mta), json)
+  const asked = await subjectsFor(context, named).catch(async (error: unknown) => {
+    if (!(error instanceof PopauthdError)) throw error
+    const subjects = await chooseSubjects(
+      named,
+      async () => false,
+      async () => undefined,
+    )
+    return { subjects, trouble: error.message }
+  })
+  const findings = await examineMta(name, { host, tools: hostTools, subjects: asked.subjects })
+  return printFindings(context, [...troubleOf(asked.trouble), ...findings], json)
 }
 
-function subjectsFor(context: CliContext, named: ClientAddress | undefined) {
-  return withTarget(context, 'read', (target) =>
+/** Where popauthd cannot say who may relay, nobody is taken to. */
+function troubleOf(trouble: string | undefined): Finding[] {
+  const { unknown } = findingsOf('table', 'who may relay')
+  return trouble === undefined ? [] : [unknown(`cannot be told, so the MTA is asked as if nobody may: ${trouble}`)]
+}
+
+async function subjectsFor(
+  context: CliContext,
+  named: ClientAddress | undefined,
+): Promise<{ subjects: Subject[]; trouble?: string }> {
+  const subjects = await withTarget(context, 'read', (target) =>
     chooseSubjects(
       named,
       async (address) => (await target.check(address)).authorized,
@@ -66,4 +85,5 @@ function subjectsFor(context: CliContext, named: ClientAddress | undefined) {
       },
     ),
   )
+  return { subjects }
 }

@@ -30,6 +30,7 @@ export async function carryOut(
   const todo = plan.steps.filter((step) => !isDone(step))
   const files = todo.filter((step): step is FileStep => step.kind === 'file')
   for (const step of files) await refuseChanged(step, tools)
+  if (files.length > 0) await refuseBroken(plan.validations, tools)
   for (const step of todo) if (step.kind === 'command') await runStep(step, tools)
   const written: WrittenFile[] = []
   try {
@@ -49,6 +50,17 @@ export async function carryOut(
 async function refuseChanged({ path, before }: FileStep, tools: Tools): Promise<void> {
   if ((await tools.read(path)) === before) return
   throw new PopauthdError(`${path} was changed meanwhile: nothing was written`, { mend: 'run the command again' })
+}
+
+/** What the MTA refuses as it is cannot be judged after a change. */
+async function refuseBroken(validations: readonly Validation[], tools: Tools): Promise<void> {
+  for (const validation of validations) {
+    const fault = await validation(tools, 'before')
+    if (fault === undefined) continue
+    throw new PopauthdError(`the MTA refuses its configuration as it is: ${fault}; nothing was written`, {
+      mend: 'mend that first',
+    })
+  }
 }
 
 async function runStep({ command }: CommandStep, tools: Tools): Promise<void> {
@@ -90,7 +102,7 @@ async function validate(
 ): Promise<void> {
   await checkConfig()
   for (const validation of validations) {
-    const fault = await validation(tools)
+    const fault = await validation(tools, 'after')
     if (fault !== undefined) throw new PopauthdError(`the MTA refuses its new configuration: ${fault}`)
   }
 }

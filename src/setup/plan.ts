@@ -33,8 +33,8 @@ export interface CommandStep {
 /** One thing to do. */
 export type Step = FileStep | CommandStep
 
-/** Asks the MTA whether it takes its new configuration: what it says against it, or undefined. */
-export type Validation = (tools: Tools) => Promise<string | undefined>
+/** Asks the MTA whether it takes its configuration, before or after the change: what it says against it, or undefined. */
+export type Validation = (tools: Tools, stage: 'before' | 'after') => Promise<string | undefined>
 
 /** The whole of it. */
 export interface Plan {

@@ -66,7 +66,7 @@ function run(command: readonly string[], options: ToolOptions = {}): Promise<Too
 }
 
 /** The last lines that a program said, for a message. */
-export function saidBy({ stdout, stderr }: ToolResult): string {
+export function saidBy({ code, stdout, stderr }: ToolResult): string {
   const lines = `${stderr}\n${stdout}`.split('\n').filter((line) => line.trim() !== '')
-  return lines.slice(-5).join('; ').slice(-600)
+  return lines.length === 0 ? `exit ${code}, and its log says why` : lines.slice(-5).join('; ').slice(-600)
 }

@@ -11,6 +11,9 @@ const SETUP = 'popauthd setup mta exim prints the lines, and --write puts them i
 /** Names of clients are looked up, and that may take its time. */
 const DIALOG_MS = 90_000
 
+/** What asks popauthd, with the path of the socket. */
+const QUESTION = /\$\{readsocket\{([^}]+)\}\{check \$sender_host_address/g
+
 /** All findings about Exim. */
 export async function examineExim(mta: MtaHost): Promise<Finding[]> {
   const found = await lookAtExim(mta.tools)
@@ -18,9 +21,7 @@ export async function examineExim(mta: MtaHost): Promise<Finding[]> {
   if (found === undefined) return [problem('is not installed here', 'run this on the mail host, as root')]
   if (typeof found === 'string') return [problem(found)]
   const config = (await mta.tools.run([found.program, '-bP', 'config']))?.stdout ?? ''
-  const sockets = [...config.matchAll(/\$\{readsocket\{([^}]+)\}\{check \$sender_host_address/g)].map(
-    ([, path = '']) => path,
-  )
+  const sockets = [...config.matchAll(QUESTION)].map(([, path = '']) => path)
   const who = reacherOf(found.user, mta.host)
   const reached = await Promise.all(
     [...new Set(sockets)].map((path) => socketFor(path, who, 'popauthd setup mta exim tells what is to be changed')),
@@ -39,7 +40,7 @@ async function recipeFinding(sockets: readonly string[], found: EximFound, { hos
   const [socket] = sockets
   if (socket === undefined) {
     const source = found.isGenerated ? ((await tools.read(found.aclFile)) ?? '') : ''
-    return source.includes('${readsocket{')
+    return source.search(QUESTION) >= 0
       ? problem(`does not ask popauthd, though ${found.aclFile} does`, again)
       : problem('does not ask popauthd: no login lets anybody relay', `${SETUP}; then: ${again}`)
   }

@@ -207,7 +207,12 @@ async function dialogFindings(found: PostfixFound, mta: MtaHost): Promise<Findin
         ),
       ]
     if (typeof answer === 'string')
-      return [unknown(`no dialog was held: ${answer}`, 'is Postfix running (postfix status)? Where it is, its log tells why smtpd does not answer')]
+      return [
+        unknown(
+          `no dialog was held: ${answer}`,
+          'is Postfix running (postfix status)? Where it is, its log tells why smtpd does not answer',
+        ),
+      ]
     dialogs.push(judge('dialog', subject, verdictOf(answer), wordsOfAnswer(answer), MENDS, mta.host))
   }
   return dialogs

@@ -79,7 +79,7 @@ const MENDS = {
 /** Asks the map, and the rules of RCPT with the macros of that client. Nothing is connected to, and nothing sent. */
 async function rulesFinding(
   subject: Subject,
-  { program }: SendmailFound,
+  { program, recipientRules }: SendmailFound,
   hasMap: boolean,
   { tools, host }: MtaHost,
 ): Promise<Finding[]> {
@@ -91,7 +91,7 @@ async function rulesFinding(
     `.D{client_addr}${spelled}`,
     `.D{client_name}[${spelled}]`,
     '.D{client_resolve}FAIL',
-    `check_rcpt <${RECIPIENT}>`,
+    `${recipientRules} <${RECIPIENT}>`,
   ]
   const told = await tools.run([program, '-bt'], { input: `${lines.join('\n')}\n`, timeoutMs: RULES_MS })
   if (told === undefined) return [unknown(`there is no ${program}`)]

@@ -60,7 +60,9 @@ export async function lookAtPostfix(tools: Tools, accounts: Accounts): Promise<P
   const [types, services, overrides] = await Promise.all(
     [['-m'], ['-M'], ['-P']].map((option) => tools.run(['postconf', ...option])),
   )
-  const text = (result: typeof types) => (result?.code === 0 ? result.stdout : '')
+  if (types === undefined || types.code !== 0)
+    return `postconf -m failed${types === undefined ? '' : `: ${saidBy(types)}`}`
+  const text = (result: typeof types | undefined) => (result?.code === 0 ? result.stdout : '')
   const user = parameters.mail_owner || 'postfix'
   const version = parameters.mail_version ?? ''
   return {

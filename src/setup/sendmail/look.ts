@@ -11,6 +11,8 @@ export interface SendmailFound {
   readonly mcFile: string
   readonly mc: string | undefined
   readonly cfFile: string
+  /** The rule set that judges recipients. */
+  readonly recipientRules: 'check_rcpt' | 'checkrcpt'
   readonly featureDirectory: string
   /** `RunAsUser`, where sendmail does not stay root; `user` or `user:group`. */
   readonly runAs: string | undefined
@@ -44,6 +46,8 @@ async function look(tools: Tools, program: string, version: string, told: string
     mcFile: MC,
     mc,
     cfFile: CF,
+    // With FEATURE(`delay_checks') check_rcpt judges client and sender too; what it was is then called so.
+    recipientRules: /^Scheckrcpt\b/m.test(cf ?? '') ? 'checkrcpt' : 'check_rcpt',
     featureDirectory: (mc === undefined ? undefined : featureDirectory(mc)) ?? FEATURES,
     runAs: /^O\s+RunAsUser=(\S+)/m.exec(cf ?? '')?.[1],
   }

@@ -218,11 +218,12 @@ async function accessStep({ tools, configFile, loaded }: SetupContext, places: S
 
 /** Makes a sendmail.cf of the new text, elsewhere, and has sendmail read it. */
 function configurationCheck({ program, mcFile }: SendmailFound, by: string): Validation {
-  return async (tools) => {
+  return async (tools, stage) => {
     const made = await tools.run(['m4', mcFile], { cwd: '/etc/mail' })
     if (made === undefined) return 'there is no m4 to make a sendmail.cf with'
     if (made.code !== 0) return `m4 ${mcFile}: ${saidBy(made)}`
-    if (by === 'socketmap' && !/^Kpopauth socket /m.test(made.stdout)) return `m4 ${mcFile} makes no map popauth`
+    if (stage === 'after' && by === 'socketmap' && !/^Kpopauth socket /m.test(made.stdout))
+      return `m4 ${mcFile} makes no map popauth`
     const directory = await mkdtemp(join(tmpdir(), 'popauthd-setup-'))
     try {
       const file = join(directory, 'sendmail.cf')
