@@ -41,8 +41,15 @@ interface SetupArguments {
   readonly json?: boolean
 }
 
+const OVERVIEW = `
+Examples:
+  popauthd setup mta postfix            what belongs where, and why
+  popauthd setup mta postfix --write    shows the changes, asks, and makes them
+  popauthd setup mta --help`
+
 /** Defines `setup` with its only subcommand. */
 export const setup: Configure = (command, context, act) => {
+  command.addHelpText('after', OVERVIEW)
   command
     .command('mta')
     .description('attach an MTA: the lines for its configuration and for popauthd.yaml')

@@ -86,7 +86,7 @@ export function answerToRecipient(stdout: string): SmtpAnswer | undefined {
 }
 
 /** What the ACL says to a recipient; a temporary answer is popauthd's being away, as the recipe has it, or its own. */
-function verdictOf({ code, text }: SmtpAnswer): Verdict {
+export function verdictOf({ code, text }: SmtpAnswer): Verdict {
   if (code === 250) return 'permitted'
   if (code >= 500) return /relay/i.test(text) ? 'refused' : 'other'
   return /cannot be judged/.test(text) ? 'deferred' : 'other'

@@ -213,7 +213,9 @@ async function dialogFindings(found: PostfixFound, mta: MtaHost): Promise<Findin
           'is Postfix running (postfix status)? Where it is, its log tells why smtpd does not answer',
         ),
       ]
-    dialogs.push(judge('dialog', subject, verdictOf(answer), wordsOfAnswer(answer), MENDS, mta.host))
+    dialogs.push(
+      judge('dialog', subject, verdictOf(answer, subject.authorized), wordsOfAnswer(answer), MENDS, mta.host),
+    )
   }
   return dialogs
 }
@@ -248,9 +250,13 @@ function wordsOfAnswer({ code, text }: SmtpAnswer): string {
   return `${code} ${text.split('\n')[0]}`
 }
 
-/** smtpd says `Relay access denied` where it refuses to relay, for good or not; a map that cannot be asked is 4.3.x, a policy service 450. */
-function verdictOf({ code, text }: SmtpAnswer): Verdict {
+/**
+ * smtpd says `Relay access denied` where it refuses to relay, for good or not. Relaying is judged first: a stranger who is put off met a popauthd that is
+ * away; one who may relay may be put off by what comes behind (greylisting), unless it says that a lookup failed.
+ */
+export function verdictOf({ code, text }: SmtpAnswer, authorized: boolean): Verdict {
   if (code === 250) return 'permitted'
   if (/relay access denied/i.test(text)) return 'refused'
-  return code >= 400 && code < 500 ? 'deferred' : 'other'
+  if (code < 400 || code >= 500) return 'other'
+  return !authorized || /lookup failure|configuration (?:error|problem)/i.test(text) ? 'deferred' : 'other'
 }

@@ -45,17 +45,18 @@ export function withQuestion(value: string, question: string): Merged {
   const words = wordsOf(value)
   const refusal = words.at(-1)
   if (refusal === undefined) return { why: 'is empty: relaying is judged somewhere else' }
-  if (!REFUSALS.has(refusal)) return { why: `ends with "${refusal}", not with reject_unauth_destination` }
   const at = placeOf(question, words)
   const length = wordsOf(question).length
+  const own = words.indexOf('permit_auth_destination')
+  if (at >= 0 && own >= 0 && own < at && words.findIndex((word) => REFUSALS.has(word)) > at)
+    return { done: true, restrictions: inOrder(words, at, question) }
+  if (!REFUSALS.has(refusal)) return { why: `ends with "${refusal}", not with reject_unauth_destination` }
   const others = words.slice(0, -1).filter((_, i) => at < 0 || i < at || i >= at + length)
   const unknown = others.find((word) => !PERMITS.has(word))
   if (unknown !== undefined)
     return { why: `holds "${unknown}"; whether popauthd belongs in front of it or behind is yours to say` }
-  const own = others.indexOf('permit_auth_destination')
-  const done = at >= 0 && own >= 0 && own < at
   const permits = own < 0 ? [...others, 'permit_auth_destination'] : others
-  return { done, restrictions: done ? inOrder(words, at, question) : [...permits, question, refusal] }
+  return { done: false, restrictions: [...permits, question, refusal] }
 }
 
 function inOrder(words: readonly string[], at: number, question: string): string[] {

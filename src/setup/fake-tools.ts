@@ -1,0 +1,26 @@
+/** A host for the tests of `setup` and `doctor mta`: programs and files that are made up. */
+import type { ToolResult, Tools } from './tools.ts'
+
+/** What a program says to a command line; a text is what it prints. Undefined: there is no such program. */
+export type FakePrograms = Readonly<Record<string, string | Partial<ToolResult>>>
+
+/** Answers command lines (`postconf -m`) and reads files as given; the first command line that `commands` begins with counts. */
+export function fakeTools(
+  programs: FakePrograms,
+  files: Readonly<Record<string, string>> = {},
+): Tools & { ran: string[] } {
+  const ran: string[] = []
+  return {
+    ran,
+    run: async (command) => {
+      const line = command.join(' ')
+      ran.push(line)
+      const name = Object.keys(programs).find((start) => line === start || line.startsWith(`${start} `))
+      const said = name === undefined ? undefined : programs[name]
+      if (said === undefined) return undefined
+      return { code: 0, stdout: '', stderr: '', ...(typeof said === 'string' ? { stdout: said } : said) }
+    },
+    read: async (path) => files[path],
+    stat: async () => undefined,
+  }
+}

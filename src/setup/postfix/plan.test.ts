@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { loadConfig } from '../../config/load.ts'
+import { Accounts } from '../../doctor/accounts.ts'
+import { fakeTools } from '../fake-tools.ts'
+import { isDone, type Plan, type SetupContext } from '../plan.ts'
+import { postfix } from './plan.ts'
+
+const accounts = new Accounts(
+  'root:x:0:0::/root:/bin/sh\npostfix:x:101:102::/:/bin/false\npopauthd:x:900:900::/:/bin/false\n',
+  'root:x:0:\npostfix:x:102:\npopauthd:x:900:\n',
+)
+const RELAY = 'permit_mynetworks permit_sasl_authenticated defer_unauth_destination'
+const SERVICES = 'smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd -o smtpd_relay_restrictions=reject\n'
+
+/** The plan for a Postfix whose answers differ as given. */
+function planOf(
+  answers: {
+    relay?: string
+    recipient?: string
+    types?: string
+    services?: string
+    overrides?: string
+    mainCf?: string
+  } = {},
+  changes: Partial<SetupContext> = {},
+): Promise<Plan> {
+  const { relay = RELAY, recipient = '', types = 'lmdb\nsocketmap\n', services = SERVICES, overrides = '' } = answers
+  const tools = fakeTools(
+    {
+      'postconf -x': `mail_version = 3.7.11\nconfig_directory = /etc/postfix\nqueue_directory = /srv/queue\nmail_owner = postfix\nmynetworks =\nsmtpd_relay_restrictions = ${relay}\nsmtpd_recipient_restrictions = ${recipient}\n`,
+      'postconf -m': types,
+      'postconf -M': services,
+      'postconf -P': overrides,
+    },
+    { '/etc/postfix/main.cf': answers.mainCf ?? `smtpd_relay_restrictions = ${relay}\n` },
+  )
+  const loaded = loadConfig({ env: {}, privileged: true, home: '/', file: undefined, groupFile: '/dev/null' })
+  return postfix.plan({
+    tools,
+    accounts,
+    loaded,
+    configFile: '/x.yaml',
+    daemonUser: 'popauthd',
+    by: undefined,
+    withDoctor: false,
+    ...changes,
+  })
+}
+
+const told = ({ troubles }: Plan) => troubles.map(({ text }) => text).join('\n')
+
+describe('the recipe for Postfix', () => {
+  it('has the values of the host', async () => {
+    const plan = await planOf()
+    expect(told(plan)).toBe('')
+    expect(plan.steps.map((step) => (step.kind === 'file' ? step.path : step.command.join(' ')))).toEqual([
+      '/x.yaml',
+      'install -d -m 0755 -o popauthd -g postfix /srv/queue/popauthd',
+      'usermod -aG postfix popauthd',
+      '/etc/postfix/main.cf',
+    ])
+    expect(plan.steps[0]).toMatchObject({ after: expect.stringContaining('socket: /srv/queue/popauthd/map.sock') })
+    expect(plan.steps.some(isDone)).toBe(false)
+  })
+
+  it('takes the policy service where there are no socket maps', async () => {
+    const plan = await planOf({ types: 'lmdb\n' })
+    expect(plan).toMatchObject({ by: 'policy', troubles: [] })
+    expect(told(await planOf({ types: 'lmdb\n' }, { by: 'socketmap' }))).toMatch(/has no socketmap/)
+  })
+
+  it.each<[string, Parameters<typeof planOf>[0], RegExp]>([
+    [
+      'a list that is not understood',
+      { relay: 'permit_mynetworks, reject_rbl_client x, reject_unauth_destination' },
+      /holds "reject_rbl_client"/,
+    ],
+    [
+      'a list that stands twice',
+      { mainCf: `smtpd_relay_restrictions = ${RELAY}\nsmtpd_relay_restrictions = ${RELAY}\n` },
+      /more than once/,
+    ],
+    [
+      'a list of other parameters',
+      { mainCf: 'smtpd_relay_restrictions = $mine, reject_unauth_destination\n' },
+      /names other parameters/,
+    ],
+    [
+      'recipient restrictions that refuse',
+      { recipient: 'permit_mynetworks, reject_unauth_destination' },
+      /smtpd_recipient_restrictions refuses too/,
+    ],
+    [
+      'a port 25 of its own',
+      { overrides: 'smtp/inet/smtpd_relay_restrictions = permit_mynetworks,reject\n' },
+      /main\.cf does not count there/,
+    ],
+  ])('is not carried out with %s', async (_, answers, why) => expect(told(await planOf(answers))).toMatch(why))
+
+  it('tells of ports where it does not hold', async () => {
+    const { notes } = await planOf({
+      overrides: 'submission/inet/smtpd_relay_restrictions = permit_sasl_authenticated,reject\n',
+    })
+    expect(notes.join('\n')).toMatch(/does not hold at submission\/inet/)
+  })
+
+  it('is written where none stands, and printed where there is no Postfix', async () => {
+    const plan = await planOf({ mainCf: 'myhostname = mx' })
+    expect(plan.steps.at(-1)).toMatchObject({
+      after: expect.stringMatching(
+        /^myhostname = mx\nsmtpd_relay_restrictions =\n {4}permit_mynetworks\n[\s\S]*reject_unauth_destination\n$/,
+      ),
+    })
+    const absent = await planOf({}, { tools: fakeTools({}) })
+    expect(told(absent)).toMatch(/not installed/)
+    expect(absent.steps).toHaveLength(2)
+  })
+
+  it('is not carried out where the user of popauthd is not known', async () => {
+    expect(told(await planOf({}, { daemonUser: undefined }))).toMatch(/which user popauthd runs as/)
+  })
+})
