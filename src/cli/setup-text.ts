@@ -16,6 +16,7 @@ export function planJson(plan: Plan): Readonly<Record<string, unknown>> {
     const done = isDone(step)
     if (step.kind === 'command') return { kind: step.kind, command: step.command, reason: step.reason, done }
     const { kind, path, reason, lines } = step
+    if (step.kind === 'hand') return { kind, path, reason, lines, done }
     return { kind, path, reason, lines, diff: diffOf(step), done }
   })
   return { mta, by, done: plan.steps.every(isDone), seen, troubles, notes, steps, afterwards, checks }
@@ -63,10 +64,10 @@ function noteTexts({ notes }: Plan, colors: Colors, said: Said): string[] {
 function stepText(step: Step, number: number, colors: Colors, said: Said): string {
   const state = isDone(step)
     ? colors.green(' (done)')
-    : step.kind === 'file' && step.after === undefined
+    : step.kind === 'hand' || (step.kind === 'file' && step.after === undefined)
       ? colors.yellow(' (by hand)')
       : ''
-  const title = step.kind === 'file' ? step.path : 'run'
+  const title = step.kind === 'command' ? 'run' : step.path
   const lines = step.kind === 'command' ? `${shellLine(step.command)}\n` : step.lines
   return `${number}. ${colors.bold(escapeForTerminal(title))}${state}\n${said(step.reason, '   ')}${lines === '' ? '' : `\n${indented(lines)}`}`
 }
@@ -91,6 +92,7 @@ function afterwardsTexts(title: string, lines: readonly string[], colors: Colors
 /** What is about to be done: a diff of each file, and the commands. */
 export function changesText(plan: Plan, colors: Colors): string {
   return plan.steps
+    .filter((step) => step.kind !== 'hand')
     .filter((step) => !isDone(step))
     .map((step) =>
       step.kind === 'command' ? `run: ${escapeForTerminal(shellLine(step.command))}\n` : coloredDiff(step, colors),
@@ -126,11 +128,14 @@ export function writtenText(
       ...noteTexts(plan, colors, said),
       ...afterwardsTexts('See that it works', plan.checks, colors),
     ].join('')
+  const left = plan.steps.filter((step) => step.kind === 'hand' && !isDone(step))
+  const byHand = left.map((step, i) => `\n${stepText(step, i + 1, colors, said)}`)
   const files = written.map(({ path, backup }) =>
     said(backup === undefined ? `${path}: new` : `${path}: changed; as it was: ${backup}`),
   )
   return [
     ...files,
+    ...byHand,
     ...noteTexts(plan, colors, said),
     ...afterwardsTexts('Nothing was restarted. Now run', plan.afterwards, colors),
   ].join('')

@@ -4,7 +4,7 @@ import { type ExitCode, UsageError } from '../errors.ts'
 import { colorsFor, widthOf } from '../lib/terminal.ts'
 import type { WrittenFile } from '../setup/carry-out.ts'
 import { mtas } from '../setup/index.ts'
-import { isDone, type Mta, type Plan, type SetupContext } from '../setup/plan.ts'
+import { isDone, type Mta, type Plan, type SetupContext, type Step } from '../setup/plan.ts'
 import type { Configure } from './commands.ts'
 import type { CliContext } from './context.ts'
 import { print, printJson } from './output.ts'
@@ -15,7 +15,7 @@ const WAYS = mtas.map(({ name, ways }) => `  ${name.padEnd(10)} ${ways.join(', '
 
 const EXAMPLES = `
 Looks at the MTA of this host (version, maps it can, chroot, its files, its group) and at popauthd's configuration, and prints
-what belongs where, and why: the text of docs/postfix.md, docs/sendmail.md and docs/exim.md with the values of this host. It
+what belongs where, and why: the text of the MTA's page in docs with the values of this host. It
 changes nothing without --write, which shows each change first, keeps a copy (FILE.before-popauthd-N), has the MTA check the
 result, and puts the copies back where it refuses it. It restarts nothing. What stands there in a form that is not exactly
 understood is left alone. Run it as root.
@@ -102,7 +102,8 @@ async function setupContext(context: CliContext, options: SetupArguments): Promi
 
 async function write(context: CliContext, mta: Mta, plan: Plan, options: SetupArguments): Promise<ExitCode> {
   const colors = colorsFor(context.stdout, context.env)
-  const written = plan.steps.every(isDone) ? [] : await carriedOut(context, plan, options)
+  const isLeft = (step: Step) => step.kind !== 'hand' && !isDone(step)
+  const written = !plan.steps.some(isLeft) ? [] : await carriedOut(context, plan, options)
   if (written === undefined) return 1
   if (options.json) await printJson(context, { ...planJson(plan), written })
   else await print(context, writtenText(mta, plan, written, colors, widthOf(context.stdout)))

@@ -28,7 +28,7 @@ export async function carryOut(
   checkConfig: () => Promise<void>,
 ): Promise<readonly WrittenFile[]> {
   const todo = plan.steps.filter((step) => !isDone(step))
-  const files = todo.filter((step): step is FileStep => step.kind === 'file')
+  const files = todo.filter((step): step is FileStep => step.kind === 'file' && step.after !== undefined)
   for (const step of files) await refuseChanged(step, tools)
   if (files.length > 0) await refuseBroken(plan.validations, tools)
   for (const step of todo) if (step.kind === 'command') await runStep(step, tools)
@@ -70,12 +70,12 @@ async function runStep({ command }: CommandStep, tools: Tools): Promise<void> {
   throw new PopauthdError(`${command.join(' ')} failed: ${why}; no file was changed`, { mend: 'run this as root' })
 }
 
-async function write({ path, before, after = '' }: FileStep): Promise<WrittenFile> {
+async function write({ path, before, after }: FileStep): Promise<WrittenFile> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 })
     const target = await realTarget(path)
     const backup = before === undefined ? undefined : await backUp(target)
-    await replaceFile(path, [Buffer.from(after)], { mode: MODE })
+    await replaceFile(path, [Buffer.from(after as string)], { mode: MODE })
     return { path: target, backup }
   } catch (error) {
     throw new PopauthdError(`cannot change ${path}: ${reasonOf(error)}`, { cause: error, mend: 'run this as root' })

@@ -30,8 +30,18 @@ export interface CommandStep {
   readonly done: boolean
 }
 
+/** Lines that only the operator can put where they belong. */
+export interface HandStep {
+  readonly kind: 'hand'
+  readonly path: string
+  readonly reason: string
+  readonly lines: string
+  /** They stand there already. */
+  readonly done: boolean
+}
+
 /** One thing to do. */
-export type Step = FileStep | CommandStep
+export type Step = FileStep | CommandStep | HandStep
 
 /** Asks the MTA whether it takes its configuration, before or after the change: what it says against it, or undefined. */
 export type Validation = (tools: Tools, stage: 'before' | 'after') => Promise<string | undefined>
@@ -84,5 +94,5 @@ export interface Mta {
 
 /** True where nothing is left to do. */
 export function isDone(step: Step): boolean {
-  return step.kind === 'command' ? step.done : step.after !== undefined && step.after === step.before
+  return step.kind !== 'file' ? step.done : step.after !== undefined && step.after === step.before
 }

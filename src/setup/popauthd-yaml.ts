@@ -1,6 +1,17 @@
 /** Changes of popauthd.yaml that leave every other byte as it is: comments, order and spelling are the operator's. */
 import { isDeepStrictEqual } from 'node:util'
-import { type Document, isMap, isNode, isScalar, isSeq, type Pair, parseDocument, stringify, type YAMLSeq } from 'yaml'
+import {
+  Document,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  type Pair,
+  parseDocument,
+  stringify,
+  visit,
+  type YAMLSeq,
+} from 'yaml'
 
 /** An entry of `lookups` or `maps`, options as in the file. */
 export type Entry = Readonly<Record<string, unknown>>
@@ -8,9 +19,16 @@ export type Entry = Readonly<Record<string, unknown>>
 /** The options of a group, and what they are to be. */
 export type GroupValues = Readonly<Record<string, string | number | boolean>>
 
-/** One entry of a list, as it stands in a file, indented by so many blanks. */
+/** One entry of a list, as it stands in a file, indented by so many blanks. A command stands in one line. */
 export function entryText(entry: Entry, indent = 2): string {
-  return stringify([entry], { lineWidth: 0 }).replace(/^/gm, ' '.repeat(indent)).replace(/ +$/, '')
+  const document = new Document([entry])
+  visit(document, {
+    Seq: (_, node, path) => {
+      if (path.length > 1) node.flow = true
+    },
+  })
+  const text = document.toString({ lineWidth: 0, flowCollectionPadding: false })
+  return text.replace(/^/gm, ' '.repeat(indent)).replace(/ +$/, '')
 }
 
 /** The lines that people write for one entry: `lookups:` and the entry. */

@@ -53,7 +53,7 @@ describe('the recipe for Postfix', () => {
   it('has the values of the host', async () => {
     const plan = await planOf()
     expect(told(plan)).toBe('')
-    expect(plan.steps.map((step) => (step.kind === 'file' ? step.path : step.command.join(' ')))).toEqual([
+    expect(plan.steps.map((step) => (step.kind === 'command' ? step.command.join(' ') : step.path))).toEqual([
       '/x.yaml',
       'install -d -m 0755 -o popauthd -g postfix /srv/queue/popauthd',
       'usermod -aG postfix popauthd',

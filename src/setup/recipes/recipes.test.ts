@@ -2,12 +2,24 @@
 import { expect, it } from 'vitest'
 import { blocksOf } from '../../../test/support/page-blocks.ts'
 import { eximBlocks, eximDefaults } from './exim.ts'
+import {
+  courierBlocks,
+  mapDefaults,
+  opensmtpdBlocks,
+  opensmtpdDefaults,
+  opensmtpdRules,
+  qmailBlocks,
+  tcpserverOption,
+} from './others.ts'
 import { postfixBlocks, postfixDefaults } from './postfix.ts'
 import { sendmailBlocks, sendmailDefaults } from './sendmail.ts'
 
 const recipes: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
   ['postfix.md', texts(postfixBlocks, postfixDefaults)],
   ['exim.md', texts(eximBlocks, eximDefaults)],
+  ['opensmtpd.md', texts(opensmtpdBlocks, opensmtpdDefaults)],
+  ['courier.md', texts(courierBlocks, mapDefaults)],
+  ['qmail.md', texts(qmailBlocks, mapDefaults)],
   ['sendmail.md', texts(sendmailBlocks, sendmailDefaults)],
 ]
 
@@ -19,3 +31,9 @@ it.each(recipes.flatMap(([page, blocks]) => Object.entries(blocks).map(([name, t
   '%s: %s',
   (page, name, text) => expect(text).toBe(blocksOf(page)(name)),
 )
+
+it('lines that people put among their own stand on the pages', () => {
+  const rules = blocksOf('opensmtpd.md')('rules').trimEnd().split('\n')
+  expect([rules[0], rules.at(-1)]).toEqual(opensmtpdRules(opensmtpdDefaults))
+  expect(blocksOf('qmail.md')('run')).toContain(` ${tcpserverOption(mapDefaults)} `)
+})

@@ -1,0 +1,78 @@
+import { expect, it } from 'vitest'
+import { loadConfig } from '../../config/load.ts'
+import { Accounts } from '../../doctor/accounts.ts'
+import { fakeTools } from '../fake-tools.ts'
+import type { SetupContext } from '../plan.ts'
+import type { Tools } from '../tools.ts'
+import { courier } from './courier.ts'
+import { opensmtpd } from './opensmtpd.ts'
+import { qmail } from './qmail.ts'
+
+const accounts = new Accounts(
+  'popauthd:x:900:900::/:/bin/false\n_smtpd:x:77:77::/:/bin/false\n',
+  'popauthd:x:900:\n_smtpd:x:77:\n',
+)
+
+function contextOf(tools: Tools, there: readonly string[] = []): SetupContext {
+  const directory = {
+    mode: 0o40755,
+    uid: 0,
+    gid: 0,
+    isDirectory: () => true,
+    isFile: () => false,
+    isSocket: () => false,
+  }
+  return {
+    tools: { ...tools, stat: async (path) => (there.includes(path) ? directory : undefined) },
+    accounts,
+    loaded: loadConfig({ env: {}, privileged: true, home: '/', groupFile: '/dev/null' }),
+    configFile: '/x.yaml',
+    daemonUser: 'popauthd',
+    by: undefined,
+    withDoctor: false,
+  }
+}
+
+it('OpenSMTPD: the group of the host, and rules that go in by hand', async () => {
+  const smtpd = { 'smtpd -h': { code: 1, stderr: 'version: OpenSMTPD 7.6.0-portable\n' } }
+  const plan = await opensmtpd.plan(contextOf(fakeTools(smtpd), ['/usr/local/libexec/smtpd']))
+  expect(plan.troubles).toEqual([])
+  expect(plan.steps[0]).toMatchObject({ after: expect.stringContaining('group: _smtpd') })
+  expect(plan.steps[2]).toMatchObject({
+    command: ['ln', '-s', expect.any(String), '/usr/local/libexec/smtpd/table-popauthd'],
+  })
+  expect(plan.steps[3]).toMatchObject({ kind: 'hand', done: false })
+  const old = fakeTools({ 'smtpd -h': { stderr: 'version: OpenSMTPD 6.8.0p2\n' } })
+  expect((await opensmtpd.plan(contextOf(old))).troubles).toMatchObject([
+    { text: expect.stringContaining('6.8 cannot ask') },
+  ])
+  expect((await opensmtpd.plan(contextOf(fakeTools({})))).troubles).toMatchObject([
+    { text: expect.stringContaining('not installed') },
+  ])
+})
+
+it('Courier: a link, and the units where systemd is', async () => {
+  const plan = await courier.plan(contextOf(fakeTools({}), ['/etc/courier/smtpaccess', '/etc/systemd/system']))
+  expect(plan.troubles).toEqual([])
+  expect(plan.steps.map((step) => (step.kind === 'command' ? step.command[0] : step.path))).toEqual([
+    '/x.yaml',
+    'ln',
+    '/etc/systemd/system/popauthd-courier.path',
+    '/etc/systemd/system/popauthd-courier.service',
+  ])
+  expect((await courier.plan(contextOf(fakeTools({})))).troubles).toHaveLength(1)
+})
+
+it('qmail: own rules where there are some, and the run script by hand', async () => {
+  const tools = fakeTools(
+    { tcpserver: { code: 100 } },
+    { '/service/qmail-smtpd/run': 'exec tcpserver -x /etc/tcp.smtp.cdb 0 25 qmail-smtpd\n' },
+  )
+  const plan = await qmail.plan(contextOf(tools, ['/etc/tcp.smtp']))
+  expect(plan.troubles).toEqual([])
+  expect(plan.steps).toMatchObject([
+    { after: expect.stringContaining('rules: /etc/tcp.smtp') },
+    { kind: 'hand', done: false, path: '/service/qmail-smtpd/run' },
+  ])
+  expect((await qmail.plan(contextOf(fakeTools({})))).troubles).toHaveLength(1)
+})
