@@ -22,5 +22,6 @@ export function fakeTools(
     },
     read: async (path) => files[path],
     stat: async () => undefined,
+    isThere: async (path) => path in files,
   }
 }

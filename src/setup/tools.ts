@@ -1,7 +1,7 @@
 /** What `setup` and `doctor mta` see of the host: its programs, which they ask and never change anything with, and its files. */
 import { spawn } from 'node:child_process'
 import type { Stats } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { lstat, readFile, stat } from 'node:fs/promises'
 import { reasonOf } from '../errors.ts'
 
 /** What a finished program said; `code` is 255 where a signal ended it (the time limit too). */
@@ -28,6 +28,8 @@ export interface Tools {
   read(path: string): Promise<string | undefined>
   /** Of a file, through links; undefined where there is none. @throws the system's error */
   stat(path: string): Promise<Pick<Stats, 'mode' | 'uid' | 'gid' | 'isDirectory' | 'isSocket' | 'isFile'> | undefined>
+  /** True where something has this name, also a link that leads nowhere yet. @throws the system's error */
+  isThere(path: string): Promise<boolean>
 }
 
 const TIMEOUT_MS = 60_000
@@ -40,6 +42,7 @@ export const hostTools: Tools = {
   run,
   read: (path) => readFile(path, 'utf8').catch(ignoreMissing),
   stat: (path) => stat(path).catch(ignoreMissing),
+  isThere: async (path) => (await lstat(path).catch(ignoreMissing)) !== undefined,
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

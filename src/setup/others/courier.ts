@@ -26,7 +26,7 @@ async function plan(context: SetupContext): Promise<Plan> {
       kind: 'command',
       command: linkMap(places),
       reason: 'makesmtpaccess reads all files there; popauthd does not write into that directory itself',
-      done: (await tools.stat(`${DIRECTORY}/popauthd`)) !== undefined,
+      done: await tools.isThere(`${DIRECTORY}/popauthd`),
     },
     ...(hasUnits
       ? [

@@ -96,7 +96,7 @@ async function stepsFor(context: SetupContext, places: OpensmtpdPlaces, isThere:
       kind: 'command',
       command: linkProgram(places),
       reason: 'smtpd runs table programs of this directory; the program needs node on its PATH',
-      done: (await tools.stat(`${places.programDirectory}/table-popauthd`)) !== undefined,
+      done: await tools.isThere(`${places.programDirectory}/table-popauthd`),
     },
     {
       kind: 'hand',

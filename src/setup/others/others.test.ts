@@ -60,6 +60,8 @@ it('Courier: a link, and the units where systemd is', async () => {
     '/etc/systemd/system/popauthd-courier.path',
     '/etc/systemd/system/popauthd-courier.service',
   ])
+  const linked = fakeTools({}, { '/etc/courier/smtpaccess/popauthd': '' })
+  expect((await courier.plan(contextOf(linked, ['/etc/courier/smtpaccess']))).steps[1]).toMatchObject({ done: true })
   expect((await courier.plan(contextOf(fakeTools({})))).troubles).toHaveLength(1)
 })
 
