@@ -8,6 +8,7 @@ import { lookups } from './lookups.ts'
 import { memory } from './memory.ts'
 import { parserCosts } from './parsers.ts'
 import { publish } from './publish.ts'
+import { rcpt } from './rcpt.ts'
 import { scan } from './scan.ts'
 import { table } from './table.ts'
 
@@ -20,9 +21,10 @@ const BENCHES: Readonly<Record<string, (directory: string, scale: number) => Pro
   lookups,
   'catch-up': catchUp,
   publish,
+  rcpt,
 }
 
-/** `--scale 0.02`: logs of a fiftieth of their size, to see that all works; such figures say little. */
+/** `--scale 0.02`: logs of a fiftieth of their size (of `rcpt` a fiftieth of the logins and of the larger table), to see that all works; such figures say little. */
 const SCALE = '--scale'
 
 /** A machine that does this much else for each of its cores gives figures that say little. */
@@ -45,7 +47,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const cores = cpus().length
   console.log(`popauthd benchmarks, ${new Date().toISOString().slice(0, 10)}: ${cores} cores, Node ${process.version}`)
-  if (scale < 1) console.log(`(logs of ${scale} of their size: the figures say little)`)
+  if (scale < 1) console.log(`(${scale} of the full size: the figures say little)`)
   const home = mkdtempSync(join(tmpdir(), 'popauthd-bench-'))
   const remove = () => rmSync(home, { recursive: true, force: true })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

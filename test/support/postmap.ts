@@ -13,15 +13,15 @@ export interface PostfixTestTools {
   dump(table: string): Promise<string[]>
 }
 
-const home = findHome()
+const MISSING = `no root of Postfix in ${rootCache()}: the end-to-end tests build it`
 
-/** Why there are no tools; undefined where there are. */
-export const noPostmap =
-  home === undefined ? `no root of Postfix in ${rootCache()}: the end-to-end tests build it` : undefined
+/** Why there are no tools at the start; undefined where there are. */
+export const noPostmap = findHome() === undefined ? MISSING : undefined
 
 /** Scripts and a configuration of their own go into `directory`. @throws {Error} where there are no tools */
 export async function postfixTools(directory: string): Promise<PostfixTestTools> {
-  if (home === undefined) throw new Error(noPostmap)
+  const home = findHome()
+  if (home === undefined) throw new Error(MISSING)
   const { root, libraries } = home
   const lines = {
     compatibility_level: '3.6',
