@@ -86,7 +86,7 @@ export class TableTarget implements Omit<ControlTarget, 'status' | 'prune'> {
   async decide(request: Api.DecisionRequest): Promise<Api.DecisionAnswer> {
     const { table, clock, onChanges } = this.#parts
     const outcome = await table.applyDecision(decisionOf(request, clock.now(), table.policy.windowMs))
-    onChanges(outcome.changes)
+    onChanges([...outcome.earlier, ...outcome.changes])
     const nowMs = clock.now()
     const address = 'address' in request ? (request.address as ClientAddress) : undefined
     const addressesOf = (wanted: (change: TableChange) => boolean) =>
@@ -102,8 +102,8 @@ export class TableTarget implements Omit<ControlTarget, 'status' | 'prune'> {
   }
 
   async flush(): Promise<Api.FlushAnswer> {
-    const { changes, stillOpen } = await this.#parts.table.flush()
-    this.#parts.onChanges(changes)
+    const { earlier, changes, stillOpen } = await this.#parts.table.flush()
+    this.#parts.onChanges([...earlier, ...changes])
     return { ended: changes.filter(({ kind }) => kind === 'ended').length, kept: stillOpen.length }
   }
 

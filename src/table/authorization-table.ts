@@ -219,7 +219,8 @@ export class AuthorizationTable implements AsyncDisposable {
         .map((key) => this.#authorizationOf(addressFromBytes(key), draft.entry(key).record))
         .filter((authorization) => authorization !== undefined)
       await draft.write().catch(() => this.#rejudging.require(nowMs))
-      return { ...result, decision: dated, changes, stillOpen: decision.kind === 'allow' ? [] : stillOpen }
+      const earlier = this.#ledger.release()
+      return { ...result, decision: dated, earlier, changes, stillOpen: decision.kind === 'allow' ? [] : stillOpen }
     })
   }
 
@@ -230,13 +231,13 @@ export class AuthorizationTable implements AsyncDisposable {
       const { changes, newestMs } = await this.#rejudging.survey(nowMs, this.#context)
       await this.#decisions.revokeAll(Math.max(nowMs, newestMs))
       await this.#rejudging.removeLogins(nowMs).catch(() => this.#rejudging.require(nowMs))
-      return { changes, stillOpen: [...this.authorizations()] }
+      return { earlier: this.#ledger.release(), changes, stillOpen: [...this.authorizations()] }
     })
   }
 
   /**
-   * Takes on a new policy: lookups follow at once; resolves with what changed once all addresses were judged anew. Other writes go on meanwhile.
-   * Changed always networks are in no change: resync publishers. @throws {TableError} a changed `ipv6Prefix` needs a restart; or as `commit`
+   * Takes on a new policy: lookups follow at once; resolves with what changed once all addresses were judged anew. Other writes go on meanwhile,
+   * and tell with their own changes what was found before them. Changed always networks are in no change: resync publishers. @throws {TableError} a changed `ipv6Prefix` needs a restart; or as `commit`
    */
   async reconfigure(policy: AdmissionPolicy): Promise<TableChange[]> {
     if (policy.ipv6Prefix !== this.#context.policy.ipv6Prefix) {
@@ -271,7 +272,7 @@ export class AuthorizationTable implements AsyncDisposable {
         this.#ledger.settle(draft, key, nowMs, undefined, told.get(name)),
       )
       await draft.write()
-      return changes.filter(isChange)
+      return [...this.#ledger.release(), ...changes.filter(isChange)]
     } catch (error) {
       restore()
       throw error

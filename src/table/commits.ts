@@ -25,7 +25,7 @@ interface CommitParts {
 /** A commit that is judged, with what it will have written. */
 interface Judged {
   readonly draft: Draft
-  readonly result: CommitResult
+  result: CommitResult
 }
 
 /** The table's way in. Its queue is that of all that writes to the table. */
@@ -84,7 +84,15 @@ export class Commits {
     const drafts = commits.map(({ draft }) => draft)
     const failures = await Draft.writeAll(this.#parts.store, drafts)
     this.#committing = this.#committing.filter((other) => !drafts.includes(other))
+    const first = commits.find((_, i) => failures[i] === undefined)
+    if (first !== undefined) first.result = this.#withHeld(first.result)
     return failures
+  }
+
+  /** What a pass over the table has noted before these commits comes before what they changed. */
+  #withHeld(result: CommitResult): CommitResult {
+    const held = this.#parts.ledger.release()
+    return held.length === 0 ? result : { ...result, changes: [...held, ...result.changes] }
   }
 
   async #settleTouched(draft: Draft, admissions: readonly Admission[], nowMs: number): Promise<TableChange[]> {

@@ -16,12 +16,25 @@ export class Ledger {
   readonly #context: () => JudgeContext
   baseMs: number
   basePolicy: AdmissionPolicy
+  #held: TableChange[] = []
 
   constructor(session: number, context: () => JudgeContext, baseMs: number) {
     this.#session = session
     this.#context = context
     this.baseMs = baseMs
     this.basePolicy = context().policy
+  }
+
+  /** Takes in changes that are noted as told and will be at the end of a pass; who tells others meanwhile tells these first. */
+  hold(changes: readonly TableChange[]): void {
+    for (const change of changes) this.#held.push(change)
+  }
+
+  /** The changes that are held, oldest first. They are to be told now: what is told of an address later is about what came later. */
+  release(): TableChange[] {
+    const held = this.#held
+    this.#held = []
+    return held
   }
 
   /** What was told of an address whose stored record is `record`. */

@@ -19,8 +19,6 @@ export class Rejudging {
   readonly #writes: Serial
   readonly #decisions: DecisionStore
   readonly #passes: Serial = new WorkQueue()
-  /** Changes that are noted as told, of a pass that failed behind them: the next one tells them. */
-  #untold: TableChange[] = []
   /** When the next pass is due, Unix milliseconds; Infinity where none is. */
   dueMs = Infinity
 
@@ -36,14 +34,14 @@ export class Rejudging {
     this.dueMs = Math.min(this.dueMs, atMs)
   }
 
-  /** Judges every address as of `atMs` under `policy`, which is in force already; returns what changed. @throws {TableError} a pass stays due */
+  /** Judges every address as of `atMs` under `policy`, which is in force already; returns what changed and was not told meanwhile. @throws {TableError} a pass stays due */
   run(atMs: number, policy: AdmissionPolicy): Promise<TableChange[]> {
     return this.#passes.run(async () => {
       this.dueMs = Infinity
       try {
         await this.#judgeAll(atMs)
         const last = await this.#writes.run(async () => this.#rebase(atMs, policy))
-        return [...this.#untold.splice(0), ...last]
+        return [...this.#ledger.release(), ...last]
       } catch (error) {
         this.require(atMs)
         throw error
@@ -109,7 +107,7 @@ export class Rejudging {
       for (const { lastMs } of ahead) this.require(lastMs - AHEAD_MS)
     }
     await draft.write()
-    this.#untold.push(...found)
+    this.#ledger.hold(found)
     return chunk.at(-1)?.key
   }
 

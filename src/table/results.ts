@@ -47,7 +47,7 @@ export type LoginOutcome = { readonly login: Login } & (
   | { readonly kind: 'refused'; readonly reason: VerdictReason; readonly detail: string }
 )
 
-/** Result of a commit: `outcomes` in the order of the logins, `changes` at most one an address. */
+/** Result of a commit: `outcomes` in the order of the logins; `changes` at most one an address, behind those that a pass found before and nobody told yet. */
 export interface CommitResult {
   readonly changes: TableChange[]
   readonly outcomes: LoginOutcome[]
@@ -55,6 +55,8 @@ export interface CommitResult {
 
 /** Result of a decision. */
 export interface DecisionOutcome extends DecisionResult {
+  /** What a pass found before and nobody told yet: to be told before `changes`. */
+  readonly earlier: TableChange[]
   readonly changes: TableChange[]
   /** The decision as it is kept: a revoke is dated after every login that it voids. */
   readonly decision: Decision
@@ -64,6 +66,8 @@ export interface DecisionOutcome extends DecisionResult {
 
 /** Result of a flush: `stillOpen` is what no login opened (allows, always). */
 export interface FlushOutcome {
+  /** As in {@link DecisionOutcome}. */
+  readonly earlier: TableChange[]
   readonly changes: TableChange[]
   readonly stillOpen: readonly Authorization[]
 }
