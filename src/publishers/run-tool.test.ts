@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { toolResult } from './run-tool.ts'
+import { runTool, toolResult } from './run-tool.ts'
 
 const options = { whenMissing: 'install it' }
 const { signal } = new AbortController()
@@ -44,4 +44,19 @@ it('says what to do where the tool is not there, also with pieces waiting', asyn
     name: 'PublishError',
     mend: 'install it',
   })
+})
+
+it('does not wait for what a program leaves running behind it', { timeout: 20_000 }, async () => {
+  await runTool(['/bin/sh', '-c', 'sleep 25 & exit 0'], '', signal, options)
+})
+
+it('gives what a program said before it failed, though something still holds its output', async () => {
+  const failing = runTool(['/bin/sh', '-c', 'echo no such map >&2; sleep 25 & exit 3'], '', signal, options)
+  await expect(failing).rejects.toThrow(/failed \(3\): no such map/)
+})
+
+it('ends a program that takes no notice of a request to end', { timeout: 20_000 }, async () => {
+  const command = ['/bin/sh', '-c', 'trap "" TERM; while :; do sleep 1; done']
+  const failing = runTool(command, '', signal, { ...options, timeoutMs: 300 })
+  await expect(failing).rejects.toThrow(/killed by SIGKILL/)
 })

@@ -8,6 +8,8 @@ import { escapeForTerminal } from '../lib/escape.ts'
 const TIMEOUT_MS = 120_000
 const MOST_STDERR = 2000
 const MOST_OUTPUT = 65_536
+/** What a program left running may keep its output open for ever: its last words have this long. */
+const LAST_WORDS_MS = 500
 /** No proxy, locale or preload settings of the daemon's own environment reach the tool. */
 export const TOOL_ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin', LC_ALL: 'C' }
 
@@ -31,10 +33,13 @@ export interface ToolOptions {
   readonly whenFailed?: string
   /** Says of a status other than 0 that nothing went wrong; `said` is what the program wrote on its standard error. */
   readonly isHarmless?: (status: number | string, said: string) => boolean
+  /** It is killed after this long (default: two minutes). */
+  readonly timeoutMs?: number
 }
 
 /**
- * Runs `command` (program, then arguments) with `input` on its standard input, and resolves once it ended with status 0.
+ * Runs `command` (program, then arguments) with `input` on its standard input, and resolves once it ended with status 0, whatever it leaves
+ * running. It is killed where `signal` aborts or it takes too long.
  * @throws {PublishError} retryable, with what the program said, where it cannot be started, fails, is killed or takes too long
  */
 export async function runTool(
@@ -78,7 +83,7 @@ export function toolResult(
   command: readonly string[],
   input: ToolInput,
   signal: AbortSignal,
-  { as, whenMissing }: ToolOptions,
+  { as, whenMissing, timeoutMs = TIMEOUT_MS }: ToolOptions,
   onOutput?: (chunk: Buffer) => void,
 ): Promise<ToolResult> {
   const [program = '', ...args] = command
@@ -88,7 +93,8 @@ export function toolResult(
       stdio: [stdin, onOutput === undefined ? 'ignore' : 'pipe', 'pipe'],
       env: TOOL_ENVIRONMENT,
       signal,
-      timeout: TIMEOUT_MS,
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
       ...(as === undefined ? {} : { uid: as.uid, gid: as.gid }),
     })
     if (onOutput !== undefined) child.stdout?.on('data', onOutput)
@@ -96,9 +102,17 @@ export function toolResult(
     child.stderr?.on('data', (chunk: Buffer) => {
       if (said.length < MOST_STDERR) said += chunk.toString('latin1')
     })
+    let cancel = () => {}
     child.once('error', (error) => reject(cannotRun(program, error, whenMissing)))
     const fed = feed(child, input)
+    child.once('exit', () => {
+      const timer = setTimeout(() => {
+        for (const pipe of child.stdio) pipe?.destroy()
+      }, LAST_WORDS_MS)
+      cancel = () => clearTimeout(timer)
+    })
     child.once('close', async (code, killedBy) => {
+      cancel()
       const failure = await fed
       if (failure !== undefined) return reject(failure.error)
       const text = escapeForTerminal(said.trim().replace(/\n/g, '; ').slice(0, MOST_STDERR))
