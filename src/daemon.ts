@@ -362,7 +362,7 @@ class Daemon implements AsyncDisposable {
 
   async #leaveMaps(): Promise<void> {
     try {
-      await this.#publishing?.settled()
+      await this.#publishing?.settledSoon()
       if (this.#config.whenStopped === 'close') await this.#publishing?.closeAll()
     } catch (error) {
       this.#failed('cannot bring the maps in step before stopping', error)

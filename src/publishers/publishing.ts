@@ -1,6 +1,8 @@
 /** All maps of a running daemon, each with its supervisor: told of changes, brought in step, closed. */
 import type { TableChange } from '../core/authorization.ts'
 import type { Network } from '../core/client-address.ts'
+import type { Clock } from '../lib/clock.ts'
+import { inTime } from '../lib/in-time.ts'
 import { Lifecycle } from '../lib/lifecycle.ts'
 import type { Publishers } from './for-config.ts'
 import { Supervisor, type SupervisorOptions } from './supervisor.ts'
@@ -11,17 +13,21 @@ export interface NamedSupervisor {
   readonly supervisor: Supervisor
 }
 
+/** At the end what waits to be published is waited for this long, then given up; closing takes no longer either. systemd kills after 30 seconds. */
+const SETTLE_MS = 10_000
 const CLOSE_MS = 10_000
 
 /** Owns the publishers: disposing closes them. */
 export class Publishing implements AsyncDisposable {
   readonly supervisors: readonly NamedSupervisor[]
   readonly #publishers: Publishers
+  readonly #clock: Clock
   readonly #parts = new Lifecycle()
   #always: readonly Network[] | undefined
 
   constructor(publishers: Publishers, options: Pick<SupervisorOptions, 'all' | 'clock' | 'events'>) {
     this.#publishers = publishers
+    this.#clock = options.clock
     this.supervisors = publishers.all.map(({ publisher, gatherMilliseconds }) => {
       this.#parts.use(publisher)
       const supervisor = new Supervisor({ publisher, gatherMilliseconds, ...options })
@@ -68,8 +74,15 @@ export class Publishing implements AsyncDisposable {
     await Promise.all(this.supervisors.map(({ supervisor }) => supervisor.settled()))
   }
 
-  /** Takes everybody out of every map. @throws the first failure, after all were tried */
+  /** As {@link settled}, but a map that hangs is waited for 10 seconds only. */
+  async settledSoon(): Promise<void> {
+    await inTime(this.settled(), SETTLE_MS, this.#clock)
+  }
+
+  /** Takes everybody out of every map, for good: nothing is published any more. @throws the first failure, after all were tried */
   async closeAll(): Promise<void> {
+    // What is being published is given up first: it would open the map again, or meet the closing in the same file.
+    await Promise.all(this.supervisors.map(({ supervisor }) => supervisor[Symbol.asyncDispose]()))
     const signal = AbortSignal.timeout(CLOSE_MS)
     const results = await Promise.allSettled(this.#publishers.all.map(({ publisher }) => publisher.closeAll(signal)))
     const failed = results.find((result) => result.status === 'rejected')

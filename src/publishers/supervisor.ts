@@ -168,11 +168,12 @@ export class Supervisor implements AsyncDisposable {
 
   /**
    * Publishes at once what is waiting (without gathering, without waiting for a retry) and resolves when that is over: true where the copy
-   * is in step with everything reported before the call, false where publishing failed.
+   * is in step with everything reported before the call, false where publishing failed or has been stopped.
    */
   async settled(): Promise<boolean> {
     await this.#run
     while (this.#needsResync || this.#pending.size > 0) {
+      if (this.#abort.signal.aborted) return false
       await this.#start()
       if (this.#problem !== undefined) return false
     }

@@ -1,0 +1,96 @@
+/** All maps of a daemon at its end. */
+import { expect, it } from 'vitest'
+import type { TableChange } from '../core/authorization.ts'
+import type { ClientAddress } from '../core/client-address.ts'
+import { ManualClock } from '../lib/clock.ts'
+import type { Publisher } from './publisher.ts'
+import { Publishing } from './publishing.ts'
+
+const granted: TableChange = {
+  kind: 'granted',
+  address: '192.0.2.7' as ClientAddress,
+  atMs: 1,
+  reason: 'login',
+  user: 'alice',
+}
+const events = { published: () => {}, publishFailed: () => {} }
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+/** A map that is open or closed; what is done to it takes until `gate`. */
+function makeMap(gate: () => Promise<void> = async () => {}) {
+  const map = { isOpen: false, running: 0, mostRunning: 0 }
+  const run = async (isOpen: boolean, signal: AbortSignal) => {
+    map.mostRunning = Math.max(map.mostRunning, ++map.running)
+    try {
+      await Promise.race([gate(), new Promise((_, reject) => signal.addEventListener('abort', reject))])
+      map.isOpen = isOpen
+    } finally {
+      map.running--
+    }
+  }
+  const publisher: Publisher = {
+    name: 'map',
+    needs: 'membership',
+    setAlways: () => {},
+    publish: (_changes, _all, signal) => run(true, signal),
+    resync: (_all, signal) => run(true, signal),
+    closeAll: async () => {
+      map.mostRunning = Math.max(map.mostRunning, map.running + 1)
+      map.isOpen = false
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+  return { map, publisher }
+}
+
+function make(...publishers: Publisher[]) {
+  const clock = new ManualClock(1_000_000)
+  const all = publishers.map((publisher) => ({ publisher, gatherMilliseconds: 200 }))
+  return { clock, publishing: new Publishing({ all, sendmail: undefined }, { all: () => [], clock, events }) }
+}
+
+it('what changes once the maps are closed opens none again', async () => {
+  const { map, publisher } = makeMap()
+  const { clock, publishing } = make(publisher)
+  await publishing.start()
+  expect(map.isOpen).toBe(true)
+  publishing.changed(granted)
+  const closing = publishing.closeAll()
+  publishing.changed(granted)
+  publishing.resync()
+  await closing
+  publishing.changed(granted)
+  publishing.resync()
+  clock.advance(60_000)
+  await turn()
+  expect(map.isOpen).toBe(false)
+})
+
+it('a map that is being made is closed once that was given up, not beside it', async () => {
+  let isHanging = false
+  const { map, publisher } = makeMap(() => (isHanging ? new Promise(() => {}) : Promise.resolve()))
+  const { clock, publishing } = make(publisher)
+  await publishing.start()
+  isHanging = true
+  publishing.resync()
+  clock.advance(1)
+  await turn()
+  expect(map.running).toBe(1)
+  await publishing.closeAll()
+  expect(map).toMatchObject({ isOpen: false, mostRunning: 1 })
+})
+
+it('a map that hangs does not hold up the end', async () => {
+  let isHanging = false
+  const hanging = makeMap(() => (isHanging ? new Promise(() => {}) : Promise.resolve()))
+  const { clock, publishing } = make(makeMap().publisher, hanging.publisher)
+  await publishing.start()
+  isHanging = true
+  publishing.resync()
+  const settled = publishing.settledSoon()
+  await turn()
+  clock.advance(10_000)
+  await settled
+  await publishing[Symbol.asyncDispose]()
+  expect(hanging.map.running).toBe(0)
+})
