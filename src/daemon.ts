@@ -3,7 +3,7 @@
 import { ControlServer } from './admin/control-server.ts'
 import { DaemonTarget, type DaemonView } from './admin/daemon-target.ts'
 import { defaultNeverNetworks, sameNetworks } from './admission/never.ts'
-import { networksForMaps } from './admission/open-networks.ts'
+import { NetworksForMaps } from './admission/open-networks.ts'
 import { type AdmissionPolicy, policyOf, tableAddress } from './admission/policy.ts'
 import type { Config, SourceConfig } from './config/config.ts'
 import { changedOptions, type LoadedConfig } from './config/load.ts'
@@ -73,6 +73,7 @@ class Daemon implements AsyncDisposable {
   #publishing!: Publishing
   readonly #responders: Responder[] = []
   readonly #asked = new AskedLog()
+  readonly #networksForMaps = new NetworksForMaps()
   readonly #intakes: Intake[] = []
   /** Of each source, and of all: fails with the first of them. */
   #readings: Promise<void>[] = []
@@ -151,9 +152,10 @@ class Daemon implements AsyncDisposable {
     await this.#judgeAnew()
   }
 
-  /** Networks that may relay without a login stand in the maps, without what an operator has blocked. @throws {UsageError} where a map cannot say one */
-  #openAlways(policy = this.#table.policy): void {
-    this.#publishing.setAlways(networksForMaps(policy, this.#table.decisions(), this.#clock.now()))
+  /** Networks that may relay without a login stand in the maps, without what an operator has blocked. */
+  #openAlways(): void {
+    const { policy } = this.#table
+    this.#publishing.setAlways(this.#networksForMaps.of(policy, this.#table.decisions(), this.#clock.now()))
   }
 
   #policy(): AdmissionPolicy {
@@ -165,8 +167,10 @@ class Daemon implements AsyncDisposable {
 
   async #judgeAnew(): Promise<void> {
     try {
-      this.#dispatch(await this.#table.reconfigure(this.#policy()))
+      const judging = this.#table.reconfigure(this.#policy())
+      // The policy is in force already; going over the table may take long, or fail.
       this.#openAlways()
+      this.#dispatch(await judging)
     } catch (error) {
       this.#failed('cannot judge the table anew', error)
     }
@@ -318,8 +322,7 @@ class Daemon implements AsyncDisposable {
       const fresh = await this.#options.reload()
       const changed = changedOptions(this.#loaded.values, fresh.values)
       const waiting = changed.filter(({ effect }) => effect === 'restart').map(({ path }) => path)
-      // First, because it refuses what a map cannot say.
-      this.#openAlways(policyOf(fresh.config, this.#never))
+      this.#publishing.checkAlways(fresh.config.admission.always)
       this.#loaded = { ...fresh, config: reloadable(this.#config, fresh.config) }
       this.#logger.level = fresh.config.log.level
       await this.#judgeAnew()

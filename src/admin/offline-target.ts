@@ -11,6 +11,7 @@ import type { Clock } from '../lib/clock.ts'
 import { takeStateLock } from '../lib/state-lock.ts'
 import { version } from '../lib/version.ts'
 import { type PublisherParts, type Publishers, publishersFor } from '../publishers/for-config.ts'
+import { sayAlways } from '../publishers/say-always.ts'
 import { AuthorizationTable } from '../table/authorization-table.ts'
 import type * as Api from './api-types.ts'
 import type { ControlTarget } from './control-target.ts'
@@ -45,10 +46,11 @@ export async function openOfflineTarget(
     const policy = await offlinePolicy(config, publishers)
     table = await AuthorizationTable.open({ directory: config.stateDirectory, clock, policy, readOnly: use === 'read' })
     const networks = networksForMaps(policy, table.decisions(), clock.now())
-    for (const { publisher } of publishers.all) publisher.setAlways(networks)
+    for (const { publisher } of publishers.all) sayAlways(publisher, networks, notice)
     return new OpenTable(config, clock, table, publishers)
   } catch (error) {
     await closePublishers(publishers)
+    await table?.[Symbol.asyncDispose]()
     if (use !== 'prune' || !(error instanceof PopauthdError)) throw error
     return closingTarget(config, clock, error, notice)
   }

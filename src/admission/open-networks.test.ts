@@ -18,6 +18,7 @@ describe('the networks that are really open', () => {
     [['192.0.2.0/29'], ['192.0.2.0/30', '192.0.2.7'], ['192.0.2.4/31', '192.0.2.6']],
     [['2001:db8::/126'], ['2001:db8::2'], ['2001:db8::/127', '2001:db8::3']],
     [['192.0.2.0/24'], ['0.0.0.0/0'], []],
+    [['::fffe:0:0/95'], ['::fffe:0:0/97'], ['::fffe:8000:0/97']],
   ])('of %j without %j are %j', (always, closed, expected) => {
     expect(open(always, closed)).toEqual(expected)
   })

@@ -1,47 +1,76 @@
 /** What of the networks that always may relay is really open: `never` and `block` come first (invariant 7), and a map cannot say "but not". */
-import { addressFromBytes, isIPv4Address, type Network, networkContains, networkOf } from '../core/client-address.ts'
+import { addressFromBytes, isIPv4Address, type Network, networkOf } from '../core/client-address.ts'
 import type { Decision } from '../core/decision.ts'
 import type { NetworkSet } from './network-set.ts'
 import type { AdmissionPolicy } from './policy.ts'
 
 const WHOLE = 128
 
+type Policy = Pick<AdmissionPolicy, 'always' | 'never' | 'ipv6Prefix'>
+
 /** The networks of `always` without those of `closed`: where one lies inside, what is left of it in as few networks as say it. */
 export function openNetworks(always: readonly Network[], closed: readonly Network[]): Network[] {
-  return closed.reduce((open, hole) => open.flatMap((network) => without(network, hole)), [...always])
+  return always.flatMap((network) => without(network, closed))
 }
 
-function without(network: Network, hole: Network): Network[] {
-  const start = addressFromBytes(network.bytes)
-  const holeStart = addressFromBytes(hole.bytes)
-  if (networkContains(hole, start)) {
-    // The hole holds the network's first address: it holds it all, or lies at its beginning.
-    if (hole.bits <= network.bits) return []
-  } else if (!networkContains(network, holeStart)) return [network]
-  return halvesOf(network).flatMap((half) => without(half, hole))
+function without(network: Network, holes: readonly Network[]): Network[] {
+  const near = holes.filter((hole) => overlap(network, hole))
+  if (near.length === 0) return [network]
+  if (near.some((hole) => hole.bits <= network.bits)) return []
+  return halvesOf(network).flatMap((half) => without(half, near))
 }
 
-function halvesOf({ bytes, bits }: Network): Network[] {
+/** Two networks of one family overlap where they begin with the same bits, as many as the wider one has. */
+function overlap(a: Network, b: Network): boolean {
+  if (isIPv6(a) !== isIPv6(b)) return false
+  const bits = Math.min(a.bits, b.bits)
+  const whole = bits >> 3
+  for (let i = 0; i < whole; i++) if (a.bytes[i] !== b.bytes[i]) return false
+  const rest = (0xff00 >> (bits & 7)) & 0xff
+  return rest === 0 || ((a.bytes[whole] as number) & rest) === ((b.bytes[whole] as number) & rest)
+}
+
+function halvesOf(network: Network): Network[] {
+  const { bytes, bits } = network
   if (bits >= WHOLE) return []
   const upper = Uint8Array.from(bytes)
   upper[bits >> 3] = (upper[bits >> 3] as number) | (0x80 >> (bits & 7))
-  return [bytes, upper].map((start) => {
+  const halves = [bytes, upper].map((start) => {
     const address = addressFromBytes(start)
     return networkOf(address, isIPv4Address(address) ? bits + 1 - 96 : bits + 1)
   })
+  // ::ffff:0:0/96 is all of IPv4, which no IPv6 network holds.
+  return halves.filter((half) => isIPv6(half) === isIPv6(network))
+}
+
+function isIPv6({ text }: Network): boolean {
+  return text.includes(':')
 }
 
 /** The networks that a map may open without a login, by the policy and the operator's blocks as of `nowMs` (Unix milliseconds). */
-export function networksForMaps(
-  { always, never }: Pick<AdmissionPolicy, 'always' | 'never'>,
-  decisions: readonly Decision[],
-  nowMs: number,
-): Network[] {
+export function networksForMaps(policy: Policy, decisions: readonly Decision[], nowMs: number): readonly Network[] {
+  const { always, never, ipv6Prefix } = policy
+  if (always.members.length === 0) return []
+  const networksOf = (set: NetworkSet) => set.members.map(({ network }) => network)
   const blocked = decisions.flatMap((decision) =>
     decision.kind === 'block' && 'address' in decision && (decision.untilMs ?? Number.POSITIVE_INFINITY) > nowMs
-      ? networkOf(decision.address, isIPv4Address(decision.address) ? 32 : 128)
+      ? networkOf(decision.address, isIPv4Address(decision.address) ? 32 : ipv6Prefix)
       : [],
   )
-  const networksOf = (set: NetworkSet) => set.members.map(({ network }) => network)
   return openNetworks(networksOf(always), [...networksOf(never), ...blocked])
+}
+
+/** {@link networksForMaps}, made anew only where policy or decisions are others than the last time: thousands of blocks are work. */
+export class NetworksForMaps {
+  #policy: Policy | undefined
+  #decisions: readonly Decision[] = []
+  #open: readonly Network[] = []
+
+  /** `decisions`: a list that is replaced, not changed; a block that has ended is dropped from it. */
+  of(policy: Policy, decisions: readonly Decision[], nowMs: number): readonly Network[] {
+    if (policy !== this.#policy || decisions !== this.#decisions) this.#open = networksForMaps(policy, decisions, nowMs)
+    this.#policy = policy
+    this.#decisions = decisions
+    return this.#open
+  }
 }

@@ -1,7 +1,8 @@
 /** All maps of a daemon at its end. */
 import { expect, it } from 'vitest'
 import type { TableChange } from '../core/authorization.ts'
-import type { ClientAddress } from '../core/client-address.ts'
+import { type ClientAddress, type Network, parseNetwork } from '../core/client-address.ts'
+import { UsageError } from '../errors.ts'
 import { ManualClock } from '../lib/clock.ts'
 import type { Publisher } from './publisher.ts'
 import { Publishing } from './publishing.ts'
@@ -13,12 +14,18 @@ const granted: TableChange = {
   reason: 'login',
   user: 'alice',
 }
-const events = { published: () => {}, publishFailed: () => {} }
+const notices: string[] = []
+const events = {
+  published: () => {},
+  publishFailed: () => {},
+  notice: (message: string, fields: Record<string, unknown>) =>
+    void notices.push(`${message} ${JSON.stringify(fields)}`),
+}
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** A map that is open or closed; what is done to it takes until `gate`. */
 function makeMap(gate: () => Promise<void> = async () => {}) {
-  const map = { isOpen: false, running: 0, mostRunning: 0 }
+  const map = { isOpen: false, running: 0, mostRunning: 0, always: [] as string[] }
   const run = async (isOpen: boolean, signal: AbortSignal) => {
     map.mostRunning = Math.max(map.mostRunning, ++map.running)
     try {
@@ -31,7 +38,11 @@ function makeMap(gate: () => Promise<void> = async () => {}) {
   const publisher: Publisher = {
     name: 'map',
     needs: 'membership',
-    setAlways: () => {},
+    setAlways: (networks) => {
+      const wide = networks.find(({ bits }) => bits < 128)
+      if (wide !== undefined) throw new UsageError(`the map cannot say ${wide.text}`)
+      map.always = networks.map(({ text }) => text)
+    },
     publish: (_changes, _all, signal) => run(true, signal),
     resync: (_all, signal) => run(true, signal),
     closeAll: async () => {
@@ -93,4 +104,17 @@ it('a map that hangs does not hold up the end', async () => {
   await settled
   await publishing[Symbol.asyncDispose]()
   expect(hanging.map.running).toBe(0)
+})
+
+it('what a map cannot say of networks is left out and told; what is configured so is refused', () => {
+  const { map, publisher } = makeMap()
+  const { publishing } = make(publisher)
+  const networks = ['192.0.2.0', '192.0.2.2/31', '2001:db8::7'].map((text) => parseNetwork(text) as Network)
+  publishing.setAlways(networks)
+  expect(map.always).toEqual(['192.0.2.0', '2001:db8::7'])
+  expect(notices).toEqual([expect.stringMatching(/open in map: the map cannot say 192\.0\.2\.2\/31 .*"count":1/)])
+  expect(() => publishing.checkAlways([parseNetwork('198.51.100.0/24') as Network])).toThrow(UsageError)
+  publishing.checkAlways([parseNetwork('198.51.100.7') as Network])
+  expect(map.always).toEqual(['192.0.2.0', '2001:db8::7'])
+  expect(notices).toHaveLength(1)
 })

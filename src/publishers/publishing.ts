@@ -5,7 +5,13 @@ import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/in-time.ts'
 import { Lifecycle } from '../lib/lifecycle.ts'
 import type { Publishers } from './for-config.ts'
+import { type Notice, sayAlways } from './say-always.ts'
 import { Supervisor, type SupervisorOptions } from './supervisor.ts'
+
+/** What maps need besides their publishers. */
+type PublishingOptions = Pick<SupervisorOptions, 'all' | 'clock'> & {
+  readonly events: SupervisorOptions['events'] & { notice: Notice }
+}
 
 /** A supervisor and whose it is. */
 export interface NamedSupervisor {
@@ -22,12 +28,14 @@ export class Publishing implements AsyncDisposable {
   readonly supervisors: readonly NamedSupervisor[]
   readonly #publishers: Publishers
   readonly #clock: Clock
+  readonly #notice: Notice
   readonly #parts = new Lifecycle()
   #always: readonly Network[] | undefined
 
-  constructor(publishers: Publishers, options: Pick<SupervisorOptions, 'all' | 'clock' | 'events'>) {
+  constructor(publishers: Publishers, options: PublishingOptions) {
     this.#publishers = publishers
     this.#clock = options.clock
+    this.#notice = (message, fields) => options.events.notice(message, fields)
     this.supervisors = publishers.all.map(({ publisher, gatherMilliseconds }) => {
       this.#parts.use(publisher)
       const supervisor = new Supervisor({ publisher, gatherMilliseconds, ...options })
@@ -55,17 +63,23 @@ export class Publishing implements AsyncDisposable {
     for (const { supervisor } of this.supervisors) supervisor.resync()
   }
 
-  /** Takes the networks that may relay without a login; where they are others than before, every map is made anew. @throws {UsageError} where a map cannot say one: nothing changes then */
+  /** Nothing changes. @throws {UsageError} where a map cannot say one of these networks that may relay without a login */
+  checkAlways(networks: readonly Network[]): void {
+    for (const { publisher } of this.#publishers.all) {
+      try {
+        publisher.setAlways(networks)
+      } finally {
+        sayAlways(publisher, this.#always ?? [], () => {})
+      }
+    }
+  }
+
+  /** Takes the networks that may relay without a login; where they are others than before, every map is made anew. See {@link sayAlways}. */
   setAlways(networks: readonly Network[]): void {
     const before = this.#always
-    if (before !== undefined && textOf(before) === textOf(networks)) return
-    try {
-      for (const { publisher } of this.#publishers.all) publisher.setAlways(networks)
-    } catch (error) {
-      for (const { publisher } of this.#publishers.all) publisher.setAlways(before ?? [])
-      throw error
-    }
+    if (before === networks || (before !== undefined && textOf(before) === textOf(networks))) return
     this.#always = networks
+    for (const { publisher } of this.#publishers.all) sayAlways(publisher, networks, this.#notice)
     if (before !== undefined) this.resync()
   }
 
