@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { PublishError, reasonOf } from '../errors.ts'
 import { syncDirectory } from '../lib/atomic-file.ts'
 import { giveToOwnerOf } from '../lib/directory-owner.ts'
+import { refuseForeignLinks } from './map-directory.ts'
 
 type Content = Iterable<string | Buffer> | AsyncIterable<string | Buffer>
 
@@ -50,7 +51,7 @@ export async function stageFile(path: string, content: Content, rights: FileRigh
     }
   } catch (error) {
     await discard()
-    throw error instanceof PublishError ? error : cannotWrite(path, error)
+    throw cannotWrite(path, error)
   }
   return { path: staged, discard, commit: () => commit(staged, target) }
 }
@@ -74,8 +75,9 @@ export async function replaceFile(path: string, content: Content, rights: FileRi
   await (await stageFile(path, content, rights)).commit()
 }
 
-/** Where `path` leads when it is a symbolic link; itself where nothing is there yet. @throws {PublishError} */
+/** Where `path` leads when it is a symbolic link; itself where nothing is there yet. @throws {PublishError}, also as {@link refuseForeignLinks} */
 export async function realTarget(path: string): Promise<string> {
+  await refuseForeignLinks(path)
   try {
     return await realpath(path)
   } catch (error) {
@@ -121,8 +123,9 @@ async function giveToGroup(file: FileHandle, target: string, gid: number): Promi
   }
 }
 
-/** The error for a file that cannot be replaced. */
+/** The error for a file that cannot be replaced; one that says it already stays. */
 export function cannotWrite(path: string, error: unknown): PublishError {
+  if (error instanceof PublishError) return error
   const mends: Record<string, string> = {
     ENOENT: `make the directory ${dirname(path)}, owned by the user popauthd runs as and writable for nobody else`,
     EACCES: `the directory ${dirname(path)} must be writable for the user popauthd runs as`,
