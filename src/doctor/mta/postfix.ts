@@ -87,6 +87,13 @@ function recipeFindings(found: PostfixFound, questions: readonly Question[], mta
   const permit = words.indexOf('permit')
   if (permit >= 0 && (refusal < 0 || permit < refusal))
     return [problem('has "permit" in front of what refuses: OPEN RELAY', `take it out of ${RELAY}`)]
+  const map = mapRead(words, mta)
+  if (mine.length === 0 && map !== undefined)
+    return [
+      refusal >= 0 && words.slice(0, refusal).some((word) => word.includes(map))
+        ? ok(`reads the map that popauthd keeps: ${map}`)
+        : problem(`reads the map that popauthd keeps (${map}) behind what refuses: it is never reached`, SETUP),
+    ]
   if (mine.length === 0) return [notAsked(questions, mta)]
   if (relay === undefined) return [ok(`${RECIPIENTS} asks popauthd: ${mine[0]?.text}`)]
   if (refusal >= 0 && refusal < relay.at)
@@ -100,6 +107,13 @@ function recipeFindings(found: PostfixFound, questions: readonly Question[], mta
           'put permit_auth_destination in front of it',
         ),
       ]
+}
+
+/** The map of the configuration that a list of restrictions names. */
+function mapRead(words: readonly string[], { host }: MtaHost): string | undefined {
+  return host.config.maps
+    .flatMap((map) => (map.format === 'postfix' ? [map.path] : []))
+    .find((path) => words.some((word) => word.split(/[\s{},]+/).some((part) => part.endsWith(`:${path}`))))
 }
 
 function notAsked(questions: readonly Question[], { host }: MtaHost): Finding {

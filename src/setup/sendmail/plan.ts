@@ -131,7 +131,7 @@ function mcStep(found: SendmailFound, by: string, places: SendmailPlaces): { ste
   if (by === 'socketmap' && hasOwnRules(found.mc))
     return byHand(
       `${found.mcFile} has rules in Local_Relay_Auth`,
-      'merge the three lines of packaging/sendmail/popauthd.m4 into them by hand',
+      'merge the lines of packaging/sendmail/popauthd.m4 into them by hand',
     )
   const made = withFeature(found.mc, lines, by === 'map' ? 'access_db' : 'popauthd')
   if ('why' in made)

@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest'
+import { fakeTools } from '../../setup/fake-tools.ts'
+import { fakeHost, told } from '../fake-host.ts'
+import { examinePostfix } from './postfix.ts'
+
+const MAP = '/var/lib/popauthd/postfix/authorized'
+const SOCKET = '/srv/queue/popauthd/map.sock'
+const PIPE = `check_client_access pipemap:{ regexp:{ { /^([0-9a-f.:]+)$$/ $$1 } }, lmdb:${MAP} }`
+const ASK = 'check_client_access socketmap:unix:popauthd/map.sock:postfix'
+
+async function recipe(relay: string, options: Record<string, unknown>, overrides = ''): Promise<string> {
+  const tools = fakeTools({
+    'postconf -x': `mail_version = 3.7.11\nqueue_directory = /srv/queue\nmail_owner = postfix\nmynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = ${relay}\n`,
+    'postconf -m': 'socketmap\n',
+    'postconf -M': 'smtp inet n - y - - smtpd\n',
+    'postconf -P': overrides,
+  })
+  const findings = await examinePostfix({ host: fakeHost('/nowhere', options), tools, subjects: [] })
+  return told(findings.filter(({ check }) => check === 'recipe' || check === 'port'))
+}
+
+const live = { lookups: [{ protocol: 'socketmap', socket: SOCKET }] }
+const file = { maps: [{ format: 'postfix', path: MAP }] }
+
+it.each<[string, string, Record<string, unknown>, RegExp]>([
+  ['asks', `permit_auth_destination, ${ASK}, reject_unauth_destination`, live, /^ok: asks popauthd about relaying/],
+  [
+    'asks too early',
+    `${ASK}, permit_auth_destination, reject_unauth_destination`,
+    live,
+    /^warning: asks popauthd in front of/,
+  ],
+  ['asks too late', `reject_unauth_destination, ${ASK}`, live, /^problem: .*never reached/],
+  [
+    'asks elsewhere',
+    `permit_auth_destination, ${ASK}, reject_unauth_destination`,
+    {},
+    /^problem: asks at \/srv\/queue\/popauthd\/map\.sock, and .*no lookups/,
+  ],
+  ['asks nobody', 'permit_mynetworks, reject_unauth_destination', live, /^problem: does not ask popauthd/],
+  [
+    'reads the map',
+    `permit_auth_destination, ${PIPE}, reject_unauth_destination`,
+    file,
+    /^ok: reads the map that popauthd keeps/,
+  ],
+  ['reads the map too late', `reject_unauth_destination, ${PIPE}`, file, /^problem: .*never reached/],
+  [
+    'reads another map',
+    `${PIPE.replace(MAP, `${MAP}2`)}, reject_unauth_destination`,
+    file,
+    /^problem: does not ask popauthd/,
+  ],
+  ['permits all', `permit, ${ASK}, reject_unauth_destination`, live, /^problem: .*OPEN RELAY/],
+])('%s', async (_, relay, options, expected) => expect(await recipe(relay, options)).toMatch(expected))
+
+it('ports with restrictions of their own', async () => {
+  const relay = `permit_auth_destination, ${ASK}, reject_unauth_destination`
+  const own = (service: string, value: string) =>
+    recipe(relay, live, `${service}/smtpd_relay_restrictions = ${value}\n`)
+  expect(await own('submission/inet', 'permit_sasl_authenticated,reject')).toMatch(/ok: .*a login does not help there/)
+  expect(await own('smtp/inet', 'permit_mynetworks,reject')).toMatch(/problem: .*main\.cf does not count there/)
+  expect(await own('2525/inet', ASK)).toMatch(/problem: .*does not end with a refusal: OPEN RELAY/)
+})
