@@ -4,6 +4,7 @@ import { groupId } from '../config/groups.ts'
 import type { ClientAddress } from '../core/client-address.ts'
 import type { StaticEntries } from '../core/static-entries.ts'
 import type { Clock } from '../lib/clock.ts'
+import { otherOwnerOf } from '../lib/directory-owner.ts'
 import { CommandPublisher } from './command/command-publisher.ts'
 import { courierFormat } from './courier/format.ts'
 import { isReadByCourier } from './courier/own-entries.ts'
@@ -140,19 +141,19 @@ function filePublisher(
     format,
     stateDirectory,
     clock,
-    ...afterwards(map),
+    ...afterwards(map, stateDirectory),
     ...(inputs === undefined ? {} : { inputs }),
   })
 }
 
-/** What the operator lets run when the file has changed: it makes the MTA read it. */
-function afterwards({ command }: FileMapConfig): Pick<FilePublisherOptions, 'afterwards'> {
+/** What the operator lets run when the file has changed: it makes the MTA read it. Root runs it as the daemon would, so that neither leaves files to the other. */
+function afterwards({ command }: FileMapConfig, stateDirectory: string): Pick<FilePublisherOptions, 'afterwards'> {
   if (command.length === 0) return {}
   const when = {
     whenMissing: 'correct `command` of the map: until it runs the MTA does not read the new file',
     whenFailed: 'the file is in step, but the MTA may not have read it; run the command by hand to see more',
   }
-  return { afterwards: (signal) => runTool(command, '', signal, when) }
+  return { afterwards: (signal) => runTool(command, '', signal, { ...when, as: otherOwnerOf(stateDirectory) }) }
 }
 
 function rightsOf({ mode, group }: FileMapConfig): FileRights {
