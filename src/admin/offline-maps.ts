@@ -7,14 +7,12 @@ import type { PruneAnswer } from './api-types.ts'
 /** Longest time that a map may take: a hung makemap must not hold up the next run. */
 const PUBLISH_MS = 120_000
 
-/** Makes every map equal to `all`; without `all`, closes them: what is the operator's own stays. Never rejects: a failure is part of the answer. */
+/** Makes every map equal to `all`; without `all`, closes them: what is the operator's own stays. All at a time: one that hangs keeps no other open. Never rejects: a failure is part of the answer. */
 export async function syncMaps(
   { all: publishers }: Publishers,
   all: WholeTable | undefined,
 ): Promise<PruneAnswer['maps']> {
-  const answers: PruneAnswer['maps'][number][] = []
-  for (const { publisher } of publishers) answers.push(await syncMap(publisher, all))
-  return answers
+  return await Promise.all(publishers.map(({ publisher }) => syncMap(publisher, all)))
 }
 
 /** Ends what the publishers hold. */
