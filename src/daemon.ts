@@ -159,10 +159,11 @@ class Daemon implements AsyncDisposable {
   }
 
   #policy(): AdmissionPolicy {
-    return policyOf(this.#config, this.#never, (address, prefixLength) => {
-      const veto = this.#static.vetoFor(address, prefixLength)
-      return veto && `${veto.entry} (access.static, line ${veto.line})`
-    })
+    const veto = (address: ClientAddress, prefixLength: number) => {
+      const found = this.#static.vetoFor(address, prefixLength)
+      return found && `${found.entry} (access.static, line ${found.line})`
+    }
+    return policyOf(this.#config, this.#never, veto, this.#static.networks)
   }
 
   async #judgeAnew(): Promise<void> {

@@ -11,7 +11,7 @@ import type { Clock } from '../lib/clock.ts'
 import { takeStateLock } from '../lib/state-lock.ts'
 import { version } from '../lib/version.ts'
 import { type PublisherParts, type Publishers, publishersFor } from '../publishers/for-config.ts'
-import { sayAlways } from '../publishers/say-always.ts'
+import { alwaysOf, sayAlways } from '../publishers/say-always.ts'
 import { AuthorizationTable } from '../table/authorization-table.ts'
 import type * as Api from './api-types.ts'
 import type { ControlTarget } from './control-target.ts'
@@ -46,7 +46,7 @@ export async function openOfflineTarget(
     const policy = await offlinePolicy(config, publishers)
     table = await AuthorizationTable.open({ directory: config.stateDirectory, clock, policy, readOnly: use === 'read' })
     const networks = networksForMaps(policy, table.decisions(), clock.now())
-    for (const { publisher } of publishers.all) sayAlways(publisher, networks, notice)
+    for (const { publisher } of publishers.all) sayAlways(publisher, alwaysOf(publisher, publishers, networks), notice)
     return new OpenTable(config, clock, table, publishers)
   } catch (error) {
     await closePublishers(publishers)
@@ -61,7 +61,8 @@ async function offlinePolicy(config: Config, { sendmail }: Publishers): Promise<
   await sendmail?.loadStatic()
   const veto = (address: ClientAddress, prefixLength: number) =>
     sendmail?.staticEntries.vetoFor(address, prefixLength)?.entry
-  return policyOf(config, config.admission.neverDefaults ? defaultNeverNetworks() : undefined, veto)
+  const never = config.admission.neverDefaults ? defaultNeverNetworks() : undefined
+  return policyOf(config, never, veto, sendmail?.staticEntries.networks)
 }
 
 class OpenTable implements OfflineTarget {

@@ -1,4 +1,4 @@
-/** What of the networks that always may relay is really open: `never` and `block` come first (invariant 7), and a map cannot say "but not". */
+/** What of the networks that always may relay is really open: `never`, `block` and static entries come first (invariant 7), and a map cannot say "but not". */
 import { addressFromBytes, isIPv4Address, type Network, networkOf } from '../core/client-address.ts'
 import type { Decision } from '../core/decision.ts'
 import type { NetworkSet } from './network-set.ts'
@@ -6,7 +6,17 @@ import type { AdmissionPolicy } from './policy.ts'
 
 const WHOLE = 128
 
-type Policy = Pick<AdmissionPolicy, 'always' | 'never' | 'ipv6Prefix'>
+type Policy = Pick<AdmissionPolicy, 'always' | 'never' | 'ipv6Prefix' | 'staticNetworks'>
+
+/** What maps open without a login. */
+export interface OpenNetworks {
+  /** For an access map, which holds its static entries itself. */
+  readonly accessMap: readonly Network[]
+  /** For all others: without what a static entry refuses. */
+  readonly others: readonly Network[]
+}
+
+const NOTHING: OpenNetworks = { accessMap: [], others: [] }
 
 /** The networks of `always` without those of `closed`: where one lies inside, what is left of it in as few networks as say it. */
 export function openNetworks(always: readonly Network[], closed: readonly Network[]): Network[] {
@@ -48,26 +58,27 @@ function isIPv6({ text }: Network): boolean {
 }
 
 /** The networks that a map may open without a login, by the policy and the operator's blocks as of `nowMs` (Unix milliseconds). */
-export function networksForMaps(policy: Policy, decisions: readonly Decision[], nowMs: number): readonly Network[] {
-  const { always, never, ipv6Prefix } = policy
-  if (always.members.length === 0) return []
+export function networksForMaps(policy: Policy, decisions: readonly Decision[], nowMs: number): OpenNetworks {
+  const { always, never, ipv6Prefix, staticNetworks = [] } = policy
+  if (always.members.length === 0) return NOTHING
   const networksOf = (set: NetworkSet) => set.members.map(({ network }) => network)
   const blocked = decisions.flatMap((decision) =>
     decision.kind === 'block' && 'address' in decision && (decision.untilMs ?? Number.POSITIVE_INFINITY) > nowMs
       ? networkOf(decision.address, isIPv4Address(decision.address) ? 32 : ipv6Prefix)
       : [],
   )
-  return openNetworks(networksOf(always), [...networksOf(never), ...blocked])
+  const accessMap = openNetworks(networksOf(always), [...networksOf(never), ...blocked])
+  return { accessMap, others: openNetworks(accessMap, staticNetworks) }
 }
 
 /** {@link networksForMaps}, made anew only where policy or decisions are others than the last time: thousands of blocks are work. */
 export class NetworksForMaps {
   #policy: Policy | undefined
   #decisions: readonly Decision[] = []
-  #open: readonly Network[] = []
+  #open = NOTHING
 
   /** `decisions`: a list that is replaced, not changed; a block that has ended is dropped from it. */
-  of(policy: Policy, decisions: readonly Decision[], nowMs: number): readonly Network[] {
+  of(policy: Policy, decisions: readonly Decision[], nowMs: number): OpenNetworks {
     if (policy !== this.#policy || decisions !== this.#decisions) this.#open = networksForMaps(policy, decisions, nowMs)
     this.#policy = policy
     this.#decisions = decisions

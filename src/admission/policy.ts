@@ -1,7 +1,7 @@
 /** What the configuration and the maps say about who may be opened: everything a verdict needs besides facts and decisions. */
 import type { Config } from '../config/config.ts'
 import type { ClientAddress } from '../core/client-address.ts'
-import { addressFromBytes, isIPv4Address, networkOf } from '../core/client-address.ts'
+import { addressFromBytes, isIPv4Address, type Network, networkOf } from '../core/client-address.ts'
 import { NetworkSet } from './network-set.ts'
 
 /** How far a login may be dated ahead of the clock, and how long before its time it counts. */
@@ -23,6 +23,8 @@ export interface AdmissionPolicy {
    * `prefixLength` below 128: asked for the whole IPv6 network that starts at `address`.
    */
   readonly staticVeto: (address: ClientAddress, prefixLength: number) => string | undefined
+  /** All networks of which `staticVeto` says something; absent: none. */
+  readonly staticNetworks?: readonly Network[]
 }
 
 /** The policy of a configuration. `defaultNever` are the networks of {@link import('./never.ts').defaultNeverNetworks}, where switched on. */
@@ -30,6 +32,7 @@ export function policyOf(
   config: Pick<Config, 'windowSeconds' | 'admission'>,
   defaultNever: NetworkSet | undefined,
   staticVeto: AdmissionPolicy['staticVeto'] = () => undefined,
+  staticNetworks: readonly Network[] = [],
 ): AdmissionPolicy {
   const { never, neverDefaults, always, addressesPerUser, usersPerAddress, ipv6Prefix, maxAddresses } = config.admission
   const configured = never.map((network) => ({ network, label: 'configured' }))
@@ -42,6 +45,7 @@ export function policyOf(
     never: new NetworkSet([...configured, ...(neverDefaults ? (defaultNever?.members ?? []) : [])]),
     always: NetworkSet.of(always, 'configured'),
     staticVeto,
+    staticNetworks,
   }
 }
 

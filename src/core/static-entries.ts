@@ -23,6 +23,7 @@ export class StaticEntries {
   readonly #prefixes = new Map<string, Veto>()
   /** Those written as ADDRESS/LENGTH. */
   readonly #networks: { readonly network: Network; readonly veto: Veto }[] = []
+  readonly #all: Network[] = []
 
   /** `text`: the whole of access.static. Lines that makemap would refuse count too: what they mean is clear enough to refuse a login. */
   constructor(text: string) {
@@ -37,9 +38,15 @@ export class StaticEntries {
     if (scope === undefined) return
     const veto = { entry: `${entry.key} ${entry.value}`, line: entry.line }
     const network = networkOfScope(scope)
+    this.#all.push(network)
     if (scope.prefixLength !== undefined) this.#networks.push({ network, veto })
     else this.#remember(`${scope.family}/${scope.parts.join('.')}`, veto)
     if (scope.family === 6) this.#v6.push({ network, veto })
+  }
+
+  /** All that the entries refuse. */
+  get networks(): readonly Network[] {
+    return this.#all
   }
 
   #remember(key: string, veto: Veto): void {

@@ -110,7 +110,7 @@ it('what a map cannot say of networks is left out and told; what is configured s
   const { map, publisher } = makeMap()
   const { publishing } = make(publisher)
   const networks = ['192.0.2.0', '192.0.2.2/31', '2001:db8::7'].map((text) => parseNetwork(text) as Network)
-  publishing.setAlways(networks)
+  publishing.setAlways({ accessMap: [], others: networks })
   expect(map.always).toEqual(['192.0.2.0', '2001:db8::7'])
   expect(notices).toEqual([expect.stringMatching(/open in map: the map cannot say 192\.0\.2\.2\/31 .*"count":1/)])
   expect(() => publishing.checkAlways([parseNetwork('198.51.100.0/24') as Network])).toThrow(UsageError)

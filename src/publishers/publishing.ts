@@ -5,7 +5,8 @@ import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/in-time.ts'
 import { Lifecycle } from '../lib/lifecycle.ts'
 import type { Publishers } from './for-config.ts'
-import { type Notice, sayAlways } from './say-always.ts'
+import type { Publisher } from './publisher.ts'
+import { type AlwaysOpen, alwaysOf, type Notice, sayAlways } from './say-always.ts'
 import { Supervisor, type SupervisorOptions } from './supervisor.ts'
 
 /** What maps need besides their publishers. */
@@ -30,7 +31,7 @@ export class Publishing implements AsyncDisposable {
   readonly #clock: Clock
   readonly #notice: Notice
   readonly #parts = new Lifecycle()
-  #always: readonly Network[] | undefined
+  #always: AlwaysOpen | undefined
 
   constructor(publishers: Publishers, options: PublishingOptions) {
     this.#publishers = publishers
@@ -69,18 +70,22 @@ export class Publishing implements AsyncDisposable {
       try {
         publisher.setAlways(networks)
       } finally {
-        sayAlways(publisher, this.#always ?? [], () => {})
+        sayAlways(publisher, this.#alwaysOf(publisher), () => {})
       }
     }
   }
 
   /** Takes the networks that may relay without a login; where they are others than before, every map is made anew. See {@link sayAlways}. */
-  setAlways(networks: readonly Network[]): void {
+  setAlways(networks: AlwaysOpen): void {
     const before = this.#always
     if (before === networks || (before !== undefined && textOf(before) === textOf(networks))) return
     this.#always = networks
-    for (const { publisher } of this.#publishers.all) sayAlways(publisher, networks, this.#notice)
+    for (const { publisher } of this.#publishers.all) sayAlways(publisher, this.#alwaysOf(publisher), this.#notice)
     if (before !== undefined) this.resync()
+  }
+
+  #alwaysOf(publisher: Publisher): readonly Network[] {
+    return alwaysOf(publisher, this.#publishers, this.#always)
   }
 
   /** Publishes what is waiting and resolves when that is over, or failed. */
@@ -108,6 +113,6 @@ export class Publishing implements AsyncDisposable {
   }
 }
 
-function textOf(networks: readonly Network[]): string {
-  return networks.map(({ text }) => text).join(' ')
+function textOf({ accessMap, others }: AlwaysOpen): string {
+  return [accessMap, others].map((networks) => networks.map(({ text }) => text).join(' ')).join(', ')
 }

@@ -34,6 +34,6 @@ afterEach(() => publisher[Symbol.asyncDispose]())
 it('stops nobody, and is told', () => {
   const never = NetworkSet.of(networks('2001:db8:0:1::25'), "the host's own")
   const policy = { always: NetworkSet.of(always, 'configured'), never, ipv6Prefix: 128 }
-  sayAlways(publisher, networksForMaps(policy, [], 1), notice)
+  sayAlways(publisher, networksForMaps(policy, [], 1).accessMap, notice)
   expect(notices).toEqual([expect.stringMatching(/not all that always may relay is open in sendmail_access: .*keys/)])
 })

@@ -1,10 +1,26 @@
 /** Gives a publisher the networks that may relay without a login, without those that its copy has no way to say. */
 import type { Network } from '../core/client-address.ts'
 import { UsageError } from '../errors.ts'
+import type { Publishers } from './for-config.ts'
 import type { Publisher } from './publisher.ts'
 
 /** Tells the operator what a publisher met and coped with. */
 export type Notice = (message: string, fields: Record<string, unknown>) => void
+
+/** Networks that may relay without a login: for the access map, which holds its static entries itself, and for all other maps. */
+export interface AlwaysOpen {
+  readonly accessMap: readonly Network[]
+  readonly others: readonly Network[]
+}
+
+/** Those that are one publisher's. */
+export function alwaysOf(
+  publisher: Publisher,
+  { sendmail }: Publishers,
+  open: AlwaysOpen | undefined,
+): readonly Network[] {
+  return (publisher === sendmail ? open?.accessMap : open?.others) ?? []
+}
 
 const MOST_NAMED = 5
 
