@@ -12,7 +12,7 @@ import type { TableChange } from './core/authorization.ts'
 import type { ClientAddress } from './core/client-address.ts'
 import { StaticEntries } from './core/static-entries.ts'
 import type { DaemonOptions } from './daemon-options.ts'
-import { PopauthdError, reasonOf, SourceError } from './errors.ts'
+import { reasonAndMend, SourceError } from './errors.ts'
 import { Events } from './events.ts'
 import { Intake } from './intake/intake.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
@@ -332,12 +332,12 @@ class Daemon implements AsyncDisposable {
       this.#events.reloaded()
       if (waiting.length > 0) this.#events.notice('these options take effect at the next start', { options: waiting })
     } catch (error) {
-      this.#events.reloadFailed(describe(error))
+      this.#events.reloadFailed(reasonAndMend(error))
     }
   }
 
   #failed(message: string, error: unknown): void {
-    this.#events.failed(message, describe(error))
+    this.#events.failed(message, reasonAndMend(error))
   }
 
   #view(): DaemonView {
@@ -391,9 +391,4 @@ function reloadable(before: Config, after: Config): Config {
     admission: { ...admission, ipv6Prefix: before.admission.ipv6Prefix },
     log,
   }
-}
-
-function describe(error: unknown): string {
-  const mend = error instanceof PopauthdError && error.mend !== undefined ? ` (${error.mend})` : ''
-  return `${reasonOf(error)}${mend}`
 }

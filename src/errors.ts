@@ -76,3 +76,9 @@ export function reasonOf(error: unknown): string {
   }
   return (code !== undefined && known[code]) || (error instanceof Error ? error.message : String(error))
 }
+
+/** What went wrong and, in brackets, what to do about it: one line for a log. */
+export function reasonAndMend(error: unknown): string {
+  const mend = error instanceof PopauthdError && error.mend !== undefined ? ` (${error.mend})` : ''
+  return `${reasonOf(error)}${mend}`
+}

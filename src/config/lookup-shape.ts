@@ -7,7 +7,7 @@ import { type Fault, Faults } from './problem.ts'
 import { fileMode, groupName, integer, oneOf, type Shape, socketPath } from './shapes.ts'
 
 /** What an MTA may speak. */
-export const lookupProtocols = ['socketmap', 'policy', 'readsocket', 'opensmtpd', 'whoson'] as const
+const lookupProtocols = ['socketmap', 'policy', 'readsocket', 'opensmtpd', 'whoson'] as const
 
 /** The options of each entry of `lookups`. */
 export const lookupMembers = {

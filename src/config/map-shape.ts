@@ -8,7 +8,7 @@ import { type Fault, Faults } from './problem.ts'
 import { absolutePath, fileMode, groupName, integer, oneOf, type Shape, words } from './shapes.ts'
 
 /** What a map may be. */
-export const mapFormats = [
+const mapFormats = [
   'postfix',
   'exim_list',
   'exim_iplsearch',

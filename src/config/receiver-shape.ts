@@ -84,7 +84,7 @@ type Name = keyof ReturnType<typeof receiverMembers>
 type Read = Readonly<Record<string, unknown>>
 
 /** Options by transport: those that it knows, and those that it needs. */
-export const OF_TRANSPORT: Readonly<Record<ProvenConfig['transport'], readonly Name[]>> = {
+const OF_TRANSPORT: Readonly<Record<ProvenConfig['transport'], readonly Name[]>> = {
   unix: ['transport', 'socket', 'mode', 'group', 'max_connections'],
   tls: ['transport', 'address', 'port', 'certificate', 'key', 'client_ca', 'client_names', 'max_connections'],
 }

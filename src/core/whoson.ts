@@ -30,7 +30,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/
 
 /** The user data of an address that the operator opened, not a login. No user is called so: names are kept in small letters. */
-export const OPENED_BY_OPERATOR = 'OPERATOR'
+const OPENED_BY_OPERATOR = 'OPERATOR'
 
 /** Reads a line without its end: Latin-1 text of the bytes that came. */
 export function readWhosonLine(line: string): WhosonCommand | WhosonFault {

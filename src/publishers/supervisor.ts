@@ -1,7 +1,7 @@
 /** Runs one publisher: gathers bursts, one publish at a time, tries again what failed. Whoever reports a change never waits. */
 import type { TableChange } from '../core/authorization.ts'
 import type { ClientAddress } from '../core/client-address.ts'
-import { PopauthdError, PublishError, reasonOf } from '../errors.ts'
+import { PublishError, reasonAndMend } from '../errors.ts'
 import { Backoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Publisher, WholeTable } from './publisher.ts'
@@ -158,7 +158,7 @@ export class Supervisor implements AsyncDisposable {
 
   #failed(error: unknown): void {
     this.#forget()
-    this.#problem = describe(error)
+    this.#problem = reasonAndMend(error)
     if (this.#abort.signal.aborted) return
     const isRetryable = !(error instanceof PublishError) || error.retryable
     const retryInMs = isRetryable ? this.#backoff.next() : undefined
@@ -187,9 +187,4 @@ export class Supervisor implements AsyncDisposable {
     this.#abort.abort()
     await this.#run
   }
-}
-
-function describe(error: unknown): string {
-  const mend = error instanceof PopauthdError && error.mend !== undefined ? ` (${error.mend})` : ''
-  return `${reasonOf(error)}${mend}`
 }

@@ -13,7 +13,7 @@ import type { Clock } from '../lib/clock.ts'
 import { type StateLock, takeStateLock } from '../lib/state-lock.ts'
 import { Commits } from './commits.ts'
 import { Draft } from './draft.ts'
-import { Ledger, listingOf } from './ledger.ts'
+import { isChange, Ledger, listingOf } from './ledger.ts'
 import { adoptPrefix } from './prefix-change.ts'
 import type { StoredRecord } from './record.ts'
 import { Rejudging } from './rejudging.ts'
@@ -353,8 +353,4 @@ function makeDirectory(path: string): void {
       cause: error,
     })
   }
-}
-
-function isChange(change: TableChange | undefined): change is TableChange {
-  return change !== undefined
 }

@@ -8,7 +8,7 @@ import { mapInTurns } from '../lib/map-in-turns.ts'
 import { type Admission, admitLogin } from './admit-login.ts'
 import { Draft, type DraftEntry } from './draft.ts'
 import { endLogins } from './end-logins.ts'
-import type { Ledger } from './ledger.ts'
+import { isChange, type Ledger } from './ledger.ts'
 import { CommitChain, type CommitInput, type CommitResult, type LoginOutcome, type PendingCommit } from './results.ts'
 import type { TableStore } from './store.ts'
 import { WorkQueue } from './work-queue.ts'
@@ -128,8 +128,4 @@ export class Commits {
     }
     return { login, kind: 'accepted', ...(verdict.untilMs === undefined ? {} : { untilMs: verdict.untilMs }) }
   }
-}
-
-function isChange(change: TableChange | undefined): change is TableChange {
-  return change !== undefined
 }

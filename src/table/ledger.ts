@@ -106,3 +106,8 @@ export function listingOf(address: ClientAddress, verdict: Verdict, policy: Admi
   if (verdict.reason === 'always' && policy.always.find(address)?.network.bits !== 128) return 0
   return verdict.untilMs ?? -1
 }
+
+/** True unless nothing changed. */
+export function isChange(change: TableChange | undefined): change is TableChange {
+  return change !== undefined
+}
