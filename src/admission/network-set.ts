@@ -7,8 +7,15 @@ export interface LabeledNetwork {
   readonly label: string
 }
 
-/** Members of one address family, by number of leading bits, longest first. */
-type Family = readonly { readonly bits: number; readonly byPrefix: ReadonlyMap<string, LabeledNetwork> }[]
+/** Members of one address family. */
+interface Family {
+  /** By number of leading bits, longest first. */
+  readonly lengths: readonly { readonly bits: number; readonly byPrefix: ReadonlyMap<string, LabeledNetwork> }[]
+  /** The first octet of the address, of 12 further bytes for IPv4. */
+  readonly firstByte: 0 | 12
+  /** 1 for each value of it that an address in a member can have: most addresses are in none, and are told so at once. */
+  readonly firstBytes: Uint8Array
+}
 
 /** Immutable. IPv4 networks hold IPv4 addresses only, IPv6 networks IPv6 addresses only. */
 export class NetworkSet {
@@ -19,8 +26,11 @@ export class NetworkSet {
   constructor(members: Iterable<LabeledNetwork>) {
     this.members = [...members]
     const isIPv6 = ({ network }: LabeledNetwork) => network.text.includes(':')
-    this.#ipv4 = familyOf(this.members.filter((member) => !isIPv6(member)))
-    this.#ipv6 = familyOf(this.members.filter(isIPv6))
+    this.#ipv4 = familyOf(
+      this.members.filter((member) => !isIPv6(member)),
+      12,
+    )
+    this.#ipv6 = familyOf(this.members.filter(isIPv6), 0)
   }
 
   /** A set of networks that all have the same label. */
@@ -31,9 +41,10 @@ export class NetworkSet {
   /** The narrowest network that holds `address`. */
   find(address: ClientAddress): LabeledNetwork | undefined {
     const family = isIPv4Address(address) ? this.#ipv4 : this.#ipv6
-    if (family.length === 0) return undefined
+    if (family.lengths.length === 0) return undefined
     const bytes = addressToBytes(address)
-    for (const { bits, byPrefix } of family) {
+    if (family.firstBytes[bytes[family.firstByte] as number] === 0) return undefined
+    for (const { bits, byPrefix } of family.lengths) {
       const found = byPrefix.get(prefixOf(bytes, bits))
       if (found !== undefined) return found
     }
@@ -54,16 +65,21 @@ export class NetworkSet {
   }
 }
 
-function familyOf(members: readonly LabeledNetwork[]): Family {
+function familyOf(members: readonly LabeledNetwork[], firstByte: Family['firstByte']): Family {
+  const firstBytes = new Uint8Array(256)
   const byBits = new Map<number, Map<string, LabeledNetwork>>()
   for (const member of members) {
     const { bits, bytes } = member.network
     const byPrefix = byBits.get(bits) ?? new Map<string, LabeledNetwork>()
     byBits.set(bits, byPrefix)
+    const first = bytes[firstByte] as number
+    const free = Math.max(0, 8 - (bits - firstByte * 8))
+    firstBytes.fill(1, first, first + 2 ** free)
     const prefix = prefixOf(Buffer.from(bytes), bits)
     if (!byPrefix.has(prefix)) byPrefix.set(prefix, member)
   }
-  return [...byBits].sort(([a], [b]) => b - a).map(([bits, byPrefix]) => ({ bits, byPrefix }))
+  const lengths = [...byBits].sort(([a], [b]) => b - a).map(([bits, byPrefix]) => ({ bits, byPrefix }))
+  return { lengths, firstByte, firstBytes }
 }
 
 /** The leading bits as a string of their bytes: a map key. */

@@ -63,9 +63,13 @@ export function addressToBytes(address: ClientAddress): Buffer {
 /** The inverse of {@link addressToBytes}. @throws {RangeError} unless given 16 bytes */
 export function addressFromBytes(bytes: Uint8Array): ClientAddress {
   if (bytes.length !== 16) throw new RangeError(`an address has 16 bytes, not ${bytes.length}`)
-  const isV4 = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
-  if (isV4) return bytes.subarray(12).join('.') as ClientAddress
+  if (isMappedIPv4(bytes)) return `${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}` as ClientAddress
   return new ipaddr.IPv6(Array.from(bytes)).toRFC5952String() as ClientAddress
+}
+
+function isMappedIPv4(bytes: Uint8Array): boolean {
+  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false
+  return bytes[10] === 0xff && bytes[11] === 0xff
 }
 
 /** True for an IPv4 address (mapped ones are IPv4 here). */

@@ -49,10 +49,15 @@ export function encodeRecord(record: StoredRecord): EncodedRecord {
 /** The inverse of {@link encodeRecord}. @throws {TableError} for anything else: a damaged record authorizes nobody */
 export function decodeRecord(key: Uint8Array, stored: unknown): StoredRecord {
   if (!Array.isArray(stored) || stored.length < 4) throw damagedRecord(key)
-  const [session, told, forgottenMs, indexedMs, ...logins] = stored as EncodedRecord
-  const numbers = [session, told, forgottenMs, indexedMs]
-  if (!numbers.every((value) => typeof value === 'number')) throw damagedRecord(key)
-  const users = logins.map((login) => decodeLogin(key, login))
+  const [session, told, forgottenMs, indexedMs] = stored as EncodedRecord
+  const isSound =
+    typeof session === 'number' &&
+    typeof told === 'number' &&
+    typeof forgottenMs === 'number' &&
+    typeof indexedMs === 'number'
+  if (!isSound) throw damagedRecord(key)
+  const users: UserLogin[] = []
+  for (let i = 4; i < stored.length; i++) users.push(decodeLogin(key, stored[i] as StoredLogin))
   return { address: addressFromBytes(key), users, forgottenMs, told, session, indexedMs }
 }
 
