@@ -1,9 +1,21 @@
 /** `setup mta exim`: the recipe of docs/exim.md for the Exim of this host. */
 import { dirname, join } from 'node:path'
 import { daemonTrouble, entryStep, groupSteps, groupTrouble, restartLines, socketLookups } from '../common.ts'
+import { pathTroubles } from '../map-path.ts'
 import type { FileStep, Mta, Plan, SetupContext, Step, Trouble, Validation } from '../plan.ts'
 import { listText } from '../popauthd-yaml.ts'
-import { type EximPlaces, eximAcl, eximDefaults, eximEntry } from '../recipes/exim.ts'
+import {
+  EXIM_FORMATS,
+  type EximFormat,
+  type EximMap,
+  type EximPlaces,
+  eximAcl,
+  eximDefaults,
+  eximEntry,
+  eximMapAcl,
+  eximMapDefaults,
+  eximMapEntry,
+} from '../recipes/exim.ts'
 import { saidBy } from '../tools.ts'
 import { withStatements } from './acl-text.ts'
 import { type EximFound, lookAtExim } from './look.ts'
@@ -11,12 +23,14 @@ import { type EximFound, lookAtExim } from './look.ts'
 const PAGE = 'docs/exim.md'
 const REASON =
   'asks popauthd about recipients elsewhere only, in front of what refuses to relay; an answer that does not come defers, and grants nothing'
+const MAP_REASON =
+  'reads the file that popauthd keeps, for recipients elsewhere only, in front of what refuses to relay; a missing file grants nothing'
 
 /** Exim, as `setup` knows it. */
 export const exim: Mta = {
   name: 'exim',
   title: 'Exim',
-  ways: ['readsocket'],
+  ways: ['readsocket', 'map'],
   page: PAGE,
   plan: async (context) => {
     const found = await lookAtExim(context.tools)
@@ -26,34 +40,33 @@ export const exim: Mta = {
 }
 
 function absent(
-  { configFile }: SetupContext,
+  { configFile, by = 'readsocket' }: SetupContext,
   why = 'Exim is not installed here: there is neither exim4 nor exim',
 ): Plan {
   const step = { kind: 'file', before: undefined, after: undefined } as const
+  const map = eximMapDefaults('exim_cdb')
+  const [reason, lines, acl] =
+    by === 'map'
+      ? ['popauthd keeps this file in step', listText('maps', [eximMapEntry(map)]), eximMapAcl(map)]
+      : ['popauthd answers on this socket', listText('lookups', [eximEntry(eximDefaults)]), eximAcl(eximDefaults)]
   return {
     mta: 'exim',
-    by: 'readsocket',
+    by,
     seen: [],
     troubles: [{ text: why, mends: ['run this on the mail host, as root; below are the lines for an Exim of Debian'] }],
     notes: [],
     steps: [
-      {
-        ...step,
-        path: configFile,
-        reason: 'popauthd answers on this socket',
-        lines: listText('lookups', [eximEntry(eximDefaults)]),
-      },
-      {
-        ...step,
-        path: '/etc/exim4/conf.d/acl/30_exim4-config_check_rcpt',
-        reason: REASON,
-        lines: eximAcl(eximDefaults),
-      },
+      { ...step, path: configFile, reason, lines },
+      { ...step, path: '/etc/exim4/conf.d/acl/30_exim4-config_check_rcpt', reason: reasonFor(by), lines: acl },
     ],
     validations: [],
     afterwards: ['update-exim4.conf', 'systemctl restart exim4'],
     checks: checksFor('exim4'),
   }
+}
+
+function reasonFor(by: string): string {
+  return by === 'map' ? MAP_REASON : REASON
 }
 
 function checksFor(program: string): string[] {
@@ -64,31 +77,108 @@ function checksFor(program: string): string[] {
   ]
 }
 
+/** What differs between the ways. */
+interface Attachment {
+  readonly steps: readonly Step[]
+  /** The lines for the ACL. */
+  readonly lines: string
+  readonly troubles: readonly Trouble[]
+  readonly notes: readonly string[]
+}
+
 async function planFor(context: SetupContext, found: EximFound): Promise<Plan> {
-  const lookup = socketLookups(context, 'readsocket')[0]
-  const ownDirectory = dirname(context.loaded.config.control.path)
-  const places: EximPlaces = { socket: lookup?.at.path ?? join(ownDirectory, 'exim.sock'), group: found.group }
-  const acl = await aclStep(context, found, places)
-  const steps: Step[] = [
-    await entryStep(context, 'lookups', eximEntry(places), lookup !== undefined),
-    ...groupSteps(context, found.group),
-    acl.step,
-  ]
+  const by = wayFor(context)
+  const {
+    steps: ours,
+    lines,
+    troubles,
+    notes,
+  } = by === 'map' ? await byMap(context, found) : await live(context, found)
+  const acl = await aclStep(context, found, lines, reasonFor(by))
+  const steps = [...ours, acl.step]
   return {
     mta: 'exim',
-    by: 'readsocket',
+    by,
     seen: seenOf(found),
-    troubles: [
-      ...daemonTrouble(context),
-      ...(lookup === undefined ? [] : groupTrouble(lookup, found.group, 'Exim')),
-      ...acl.troubles,
-    ],
-    notes: [],
+    troubles: [...daemonTrouble(context), ...troubles, ...acl.troubles],
+    notes,
     steps,
     validations: [found.isGenerated ? debianCheck : plainCheck(found)],
     afterwards: [...(await restartLines(context, steps)), ...reloadLines(found), 'popauthd doctor mta exim'],
     checks: checksFor(found.program),
   }
+}
+
+/** The way asked for; else the one that popauthd.yaml has; else the best. */
+function wayFor(context: SetupContext): string {
+  if (context.by !== undefined) return context.by
+  const isLive = socketLookups(context, 'readsocket').length > 0
+  return !isLive && mapThere(context) !== undefined ? 'map' : 'readsocket'
+}
+
+async function live(context: SetupContext, { group }: EximFound): Promise<Attachment> {
+  const lookup = socketLookups(context, 'readsocket')[0]
+  const ownDirectory = dirname(context.loaded.config.control.path)
+  const places: EximPlaces = { socket: lookup?.at.path ?? join(ownDirectory, 'exim.sock'), group }
+  return {
+    steps: [
+      await entryStep(context, 'lookups', eximEntry(places), lookup !== undefined),
+      ...groupSteps(context, group),
+    ],
+    lines: eximAcl(places),
+    troubles: lookup === undefined ? [] : groupTrouble(lookup, group, 'Exim'),
+    notes: [],
+  }
+}
+
+/** The entry that keeps a file for Exim. */
+function mapThere({ loaded }: SetupContext): EximMap | undefined {
+  const { maps, admission } = loaded.config
+  const formats: readonly string[] = EXIM_FORMATS
+  const there = maps.find(({ format }) => formats.includes(format))
+  if (there === undefined || !('path' in there)) return undefined
+  return { format: there.format as EximFormat, path: there.path, ipv6Prefix: admission.ipv6Prefix }
+}
+
+const LOOKUPS: readonly (readonly [EximFormat, string])[] = [
+  ['exim_cdb', 'cdb'],
+  ['exim_iplsearch', 'iplsearch'],
+]
+
+/** The file of the configuration, else the best that this Exim reads. */
+async function byMap(context: SetupContext, { lookups }: EximFound): Promise<Attachment> {
+  const { stateDirectory, admission } = context.loaded.config
+  const there = mapThere(context)
+  const best = LOOKUPS.find(([, lookup]) => lookups.includes(lookup))?.[0] ?? 'exim_list'
+  const map = there ?? eximMapDefaults(best, stateDirectory, admission.ipv6Prefix)
+  const lacking = LOOKUPS.find(([format, lookup]) => format === map.format && !lookups.includes(lookup))
+  return {
+    steps: [await entryStep(context, 'maps', eximMapEntry(map), there !== undefined)],
+    lines: eximMapAcl(map),
+    troubles: [
+      ...pathTroubles(map.path, "Exim's configuration"),
+      ...(lacking === undefined
+        ? []
+        : [
+            {
+              text: `this Exim has no lookup ${lacking[1]} (exim -bV does not list it)`,
+              mends: [`give the map in popauthd.yaml another format: ${best}`],
+            },
+          ]),
+    ],
+    notes: notesOf(map),
+  }
+}
+
+function notesOf({ format }: EximMap): string[] {
+  if (format === 'exim_list')
+    return [
+      'the file has no times in it: while popauthd is dead only the prune job closes it (docs/install.md)',
+      'Exim reads the whole file for each recipient elsewhere: with thousands of clients take cdb or the socket',
+    ]
+  return [
+    `a session that is open sees a login only when a message of it has gone through, and the end of its time at once (${PAGE}, "A file instead")`,
+  ]
 }
 
 function seenOf(found: EximFound): string[] {
@@ -100,11 +190,10 @@ function seenOf(found: EximFound): string[] {
   ]
 }
 
-async function aclStep({ tools }: SetupContext, found: EximFound, places: EximPlaces) {
-  const lines = eximAcl(places)
+async function aclStep({ tools }: SetupContext, found: EximFound, lines: string, reason: string) {
   const path = found.aclFile
   const before = await tools.read(path)
-  const step = { kind: 'file', path, reason: REASON, lines, before } as const
+  const step = { kind: 'file', path, reason, lines, before } as const
   const byHand = (why: string): { step: FileStep; troubles: Trouble[] } => ({
     step: { ...step, after: undefined },
     troubles: [

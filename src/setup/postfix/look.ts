@@ -48,6 +48,7 @@ const PARAMETERS = [
   'mail_owner',
   'mynetworks',
   'smtpd_authorized_xclient_hosts',
+  'default_database_type',
   ...RELAY_PARAMETERS,
 ]
 
@@ -118,6 +119,12 @@ export function mainService({ services }: PostfixFound): PostfixService | undefi
   const isMain = ({ type, name }: PostfixService) =>
     type === 'pass' || (type === 'inet' && /^(.*:)?(smtp|25)$/.test(name))
   return smtpd.find(isMain) ?? smtpd.find(({ type }) => type === 'inet')
+}
+
+/** Whether this Postfix came before that version. */
+export function isOlderThan(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [has = 0, hasMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
+  return has < major || (has === major && hasMinor < minor)
 }
 
 /** Reads a file of Postfix's. @throws {Error} saying why it cannot be read */

@@ -21,20 +21,29 @@ function planOf(
     services?: string
     overrides?: string
     mainCf?: string
+    version?: string
+    /** Entries of `maps`. */
+    maps?: readonly Record<string, unknown>[]
+    ipv6Prefix?: number
   } = {},
   changes: Partial<SetupContext> = {},
 ): Promise<Plan> {
   const { relay = RELAY, recipient = '', types = 'lmdb\nsocketmap\n', services = SERVICES, overrides = '' } = answers
+  const { version = '3.7.11', maps = [], ipv6Prefix = 128 } = answers
   const tools = fakeTools(
     {
-      'postconf -x': `mail_version = 3.7.11\nconfig_directory = /etc/postfix\nqueue_directory = /srv/queue\nmail_owner = postfix\nmynetworks =\nsmtpd_relay_restrictions = ${relay}\nsmtpd_recipient_restrictions = ${recipient}\n`,
+      'postconf -x': `mail_version = ${version}\nconfig_directory = /etc/postfix\nqueue_directory = /srv/queue\nmail_owner = postfix\nmynetworks =\nsmtpd_relay_restrictions = ${relay}\nsmtpd_recipient_restrictions = ${recipient}\n`,
       'postconf -m': types,
       'postconf -M': services,
       'postconf -P': overrides,
     },
-    { '/etc/postfix/main.cf': answers.mainCf ?? `smtpd_relay_restrictions = ${relay}\n` },
+    {
+      '/etc/postfix/main.cf': answers.mainCf ?? `smtpd_relay_restrictions = ${relay}\n`,
+      ...(maps.length === 0 ? {} : { '/x.yaml': 'maps: as given\n' }),
+    },
   )
-  const loaded = loadConfig({ env: {}, privileged: true, home: '/', file: undefined, groupFile: '/dev/null' })
+  const options = { maps, admission: { ipv6_prefix: ipv6Prefix } }
+  const loaded = loadConfig({ env: {}, privileged: true, home: '/', groupFile: '/dev/null', overrides: options })
   return postfix.plan({
     tools,
     accounts,
@@ -119,4 +128,49 @@ describe('the recipe for Postfix', () => {
   it('is not carried out where the user of popauthd is not known', async () => {
     expect(told(await planOf({}, { daemonUser: undefined }))).toMatch(/which user popauthd runs as/)
   })
+})
+
+describe('the recipe for Postfix by map', () => {
+  const types = 'cdb\nhash\nlmdb\npipemap\nregexp\nsocketmap\n'
+  const by = { by: 'map' }
+  const guarded = 'check_client_access pipemap:{ regexp:{ { /^([0-9a-f.:]+)$$/ $$1 } }, lmdb:'
+
+  it('has popauthd keep a table, and Postfix look for whole addresses in it', async () => {
+    const plan = await planOf({ types }, by)
+    expect(told(plan)).toBe('')
+    expect(plan.by).toBe('map')
+    expect(plan.steps).toMatchObject([
+      { path: '/x.yaml', after: expect.stringContaining('path: /var/lib/popauthd/postfix/authorized') },
+      { path: '/etc/postfix/main.cf', after: expect.stringContaining(`    ${guarded}/var/lib/popauthd/`) },
+    ])
+    const { after = '' } = plan.steps[1] as { after?: string }
+    const maps = [{ format: 'postfix', path: '/var/lib/popauthd/postfix/authorized', map_type: 'lmdb' }]
+    const again = await planOf({
+      types,
+      mainCf: after,
+      maps,
+      relay: `x ${guarded.replaceAll('$$', '$')}${'/var/lib/popauthd/postfix/authorized'} }`,
+    })
+    expect(again.by).toBe('map')
+    expect(again.steps.map(isDone)).toEqual([true, true])
+  })
+
+  it('takes the table of the configuration, else the best type that this Postfix has', async () => {
+    const maps = [{ format: 'postfix', path: '/srv/a', map_type: 'hash' }]
+    expect((await planOf({ types, maps })).steps[1]).toMatchObject({ after: expect.stringContaining('hash:/srv/a }') })
+    const plan = await planOf({ types: types.replace('lmdb\n', '') }, by)
+    expect(plan.steps[0]).toMatchObject({ lines: expect.stringContaining('map_type: cdb') })
+  })
+
+  it.each<[string, Parameters<typeof planOf>[0], RegExp]>([
+    ['without pipelines', { types: 'lmdb\nregexp\n' }, /has no pipemap/],
+    ['before 3.7', { types, version: '3.5.25' }, /3\.5\.25 takes no patterns in main\.cf/],
+    ['where a login opens a network', { types, ipv6Prefix: 64 }, /ipv6_prefix is 64/],
+    ['with a path that needs quotes', { types, maps: [{ format: 'postfix', path: '/a b' }] }, /\/a b cannot stand/],
+    [
+      'where another question stands',
+      { types, relay: 'check_client_access lmdb:/x, reject_unauth_destination' },
+      /holds "check_client_access"/,
+    ],
+  ])('is not carried out %s', async (_, answers, why) => expect(told(await planOf(answers, by))).toMatch(why))
 })

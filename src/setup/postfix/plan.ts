@@ -10,21 +10,25 @@ import {
   socketLookups,
 } from '../common.ts'
 import type { FileStep, Mta, Plan, SetupContext, Step, Trouble, Validation } from '../plan.ts'
+import { listText } from '../popauthd-yaml.ts'
 import {
   DOCTOR_SERVICE,
   doctorService,
+  type LiveWay,
   makeDirectory,
   type PostfixPlaces,
   type PostfixWay,
   postfixChecks,
   postfixDefaults,
   postfixEntry,
+  postfixMapEntry,
   postfixQuestion,
   postfixRestrictions,
   restrictionsText,
 } from '../recipes/postfix.ts'
 import { saidBy } from '../tools.ts'
-import { lookAtPostfix, mainService, type PostfixFound } from './look.ts'
+import { MAP_NOTES, mapFor, mapSteps, mapThere, mapTroubles } from './by-map.ts'
+import { isOlderThan, lookAtPostfix, mainService, type PostfixFound } from './look.ts'
 import { type Parameter, parametersIn, withParameter } from './main-cf.ts'
 import { refusalBefore, withQuestion } from './restrictions.ts'
 
@@ -36,7 +40,7 @@ const PAGE = 'docs/postfix.md'
 export const postfix: Mta = {
   name: 'postfix',
   title: 'Postfix',
-  ways: ['socketmap', 'policy'],
+  ways: ['socketmap', 'policy', 'map'],
   page: PAGE,
   plan: async (context) => {
     const found = await lookAtPostfix(context.tools, context.accounts)
@@ -66,8 +70,10 @@ function absent(context: SetupContext, why = 'Postfix is not installed here: the
     ],
     notes: [],
     steps: [
-      file(context.configFile, 'popauthd answers on this socket', `lookups:\n${entryLines(way, places)}`),
-      file('/etc/postfix/main.cf', REASON, restrictionsText(RELAY, postfixRestrictions(way, places))),
+      way === 'map'
+        ? file(context.configFile, 'popauthd keeps this file in step', listText('maps', [postfixMapEntry(places)]))
+        : file(context.configFile, 'popauthd answers on this socket', listText('lookups', [postfixEntry(way, places)])),
+      file('/etc/postfix/main.cf', reasonFor(way), restrictionsText(RELAY, postfixRestrictions(way, places))),
     ],
     validations: [],
     afterwards: ['postfix reload'],
@@ -75,25 +81,19 @@ function absent(context: SetupContext, why = 'Postfix is not installed here: the
   }
 }
 
-function entryLines(way: PostfixWay, places: PostfixPlaces): string {
-  return Object.entries(postfixEntry(way, places))
-    .map(([name, value], i) => `${i === 0 ? '  - ' : '    '}${name}: ${value}\n`)
-    .join('')
-}
-
 const REASON = `asks popauthd about relaying only: in front of permit_auth_destination a popauthd that is away would hold up mail to your own domains`
+const MAP_REASON = `reads popauthd's table for relaying only; the pattern makes Postfix look for whole addresses: it would cut IPv6 addresses at their colons, and find the login of another host`
+
+function reasonFor(way: PostfixWay): string {
+  return way === 'map' ? MAP_REASON : REASON
+}
 
 async function planFor(context: SetupContext, found: PostfixFound): Promise<Plan> {
   const way = wayFor(context, found)
-  const places = placesFor(context, found)
-  const lookup = lookupThere(context, found, way)
-  const socketDirectory = dirname(`${found.queueDirectory}/${places.sockets[way]}`)
+  const places = await placesFor(context, found)
   const mainCf = await relayStep(context, found, way, places)
   const steps: Step[] = [
-    await entryStep(context, 'lookups', postfixEntry(way, places), lookup !== undefined),
-    await directoryStep(context, socketDirectory, places),
-    ...groupSteps(context, found.group),
-    ...(await dropInSteps(context, 'postfix', socketDirectory)),
+    ...(way === 'map' ? await mapSteps(context, places) : await liveSteps(context, found, way, places)),
     mainCf.step,
     ...(await doctorSteps(context, found, places)),
   ]
@@ -103,13 +103,12 @@ async function planFor(context: SetupContext, found: PostfixFound): Promise<Plan
     seen: seenOf(found),
     troubles: [
       ...daemonTrouble(context),
-      ...typeTroubles(way, found),
-      ...(lookup === undefined ? [] : groupTrouble(lookup, found.group, 'Postfix')),
+      ...(way === 'map' ? mapTroubles(context, found, places.map) : liveTroubles(context, found, way)),
       ...mainCf.troubles,
       ...overrideTroubles(found),
       ...recipientTroubles(found, way, places),
     ],
-    notes: notesOf(found),
+    notes: [...(way === 'map' ? MAP_NOTES : []), ...notesOf(found)],
     steps,
     validations: [postfixCheck],
     afterwards: [...(await restartLines(context, steps)), 'postfix reload', 'popauthd doctor mta postfix'],
@@ -117,25 +116,48 @@ async function planFor(context: SetupContext, found: PostfixFound): Promise<Plan
   }
 }
 
+/** popauthd's socket below the queue directory, open for smtpd. */
+async function liveSteps(
+  context: SetupContext,
+  found: PostfixFound,
+  way: LiveWay,
+  places: PostfixPlaces,
+): Promise<Step[]> {
+  const isThere = lookupThere(context, found, way) !== undefined
+  const socketDirectory = dirname(`${found.queueDirectory}/${places.sockets[way]}`)
+  return [
+    await entryStep(context, 'lookups', postfixEntry(way, places), isThere),
+    await directoryStep(context, socketDirectory, places),
+    ...groupSteps(context, found.group),
+    ...(await dropInSteps(context, 'postfix', socketDirectory)),
+  ]
+}
+
 /** The way asked for; else the one that popauthd.yaml and main.cf have already; else the best that this Postfix can. */
 function wayFor(context: SetupContext, found: PostfixFound): PostfixWay {
   if (context.by !== undefined) return context.by as PostfixWay
-  const ways: readonly PostfixWay[] = ['socketmap', 'policy']
-  const inUse = ways.filter((way) => lookupThere(context, found, way) !== undefined)
-  const asked = inUse.find((way) =>
-    (found.parameters[RELAY] ?? '').includes(way === 'policy' ? 'check_policy_service' : 'socketmap:'),
-  )
+  const map = mapThere(context)
+  const marks: Readonly<Record<PostfixWay, string>> = {
+    socketmap: 'socketmap:',
+    policy: 'check_policy_service',
+    map: `:${map?.path}`,
+  }
+  const inUse: PostfixWay[] = LIVE_WAYS.filter((way) => lookupThere(context, found, way) !== undefined)
+  if (map !== undefined) inUse.push('map')
+  const asked = inUse.find((way) => (found.parameters[RELAY] ?? '').includes(marks[way]))
   return asked ?? inUse[0] ?? (found.mapTypes.includes('socketmap') ? 'socketmap' : 'policy')
 }
 
+const LIVE_WAYS: readonly LiveWay[] = ['socketmap', 'policy']
+
 /** The entry that answers Postfix: its socket lies below the queue directory. */
-function lookupThere(context: SetupContext, { queueDirectory }: PostfixFound, way: PostfixWay) {
+function lookupThere(context: SetupContext, { queueDirectory }: PostfixFound, way: LiveWay) {
   return socketLookups(context, way).find(({ at }) => at.path.startsWith(`${queueDirectory}/`))
 }
 
-function placesFor(context: SetupContext, found: PostfixFound): PostfixPlaces {
+async function placesFor(context: SetupContext, found: PostfixFound): Promise<PostfixPlaces> {
   const { queueDirectory, group } = found
-  const socket = (way: PostfixWay) =>
+  const socket = (way: LiveWay) =>
     lookupThere(context, found, way)?.at.path.slice(queueDirectory.length + 1) ?? postfixDefaults.sockets[way]
   return {
     queueDirectory,
@@ -143,6 +165,7 @@ function placesFor(context: SetupContext, found: PostfixFound): PostfixPlaces {
     user: context.daemonUser ?? postfixDefaults.user,
     chroot: mainService(found)?.chroot ?? false,
     sockets: { socketmap: socket('socketmap'), policy: socket('policy') },
+    map: await mapFor(context, found),
   }
 }
 
@@ -158,7 +181,16 @@ function seenOf(found: PostfixFound): string[] {
   ]
 }
 
-function typeTroubles(way: PostfixWay, { mapTypes, version }: PostfixFound): Trouble[] {
+function liveTroubles(context: SetupContext, found: PostfixFound, way: LiveWay): Trouble[] {
+  const lookup = lookupThere(context, found, way)
+  return [
+    ...typeTroubles(way, found),
+    ...(lookup === undefined ? [] : groupTrouble(lookup, found.group, 'Postfix')),
+    ...versionTroubles(found),
+  ]
+}
+
+function typeTroubles(way: LiveWay, { mapTypes }: PostfixFound): Trouble[] {
   if (way === 'socketmap' && !mapTypes.includes('socketmap'))
     return [
       {
@@ -166,6 +198,10 @@ function typeTroubles(way: PostfixWay, { mapTypes, version }: PostfixFound): Tro
         mends: ['use the policy service, which every Postfix has: --by policy'],
       },
     ]
+  return []
+}
+
+function versionTroubles({ version }: PostfixFound): Trouble[] {
   return isOlderThan(version, [2, 10])
     ? [
         {
@@ -174,11 +210,6 @@ function typeTroubles(way: PostfixWay, { mapTypes, version }: PostfixFound): Tro
         },
       ]
     : []
-}
-
-function isOlderThan(version: string, [major, minor]: readonly [number, number]): boolean {
-  const [has = 0, hasMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
-  return has < major || (has === major && hasMinor < minor)
 }
 
 async function directoryStep(
@@ -206,7 +237,7 @@ async function relayStep(
   const before = (await tools.read(path)) ?? ''
   const there = parametersIn(before, RELAY)
   const made = there.length === 0 ? ownList(way, places) : mergedList(there, way, places)
-  const step = { kind: 'file', path, reason: REASON, before } as const
+  const step = { kind: 'file', path, reason: reasonFor(way), before } as const
   if ('why' in made) {
     const lines = restrictionsText(RELAY, postfixRestrictions(way, places))
     const mend = `put "${postfixQuestion(way, places)}" into it by hand: behind permit_auth_destination, in front of what refuses to relay (${PAGE})`
@@ -227,7 +258,7 @@ function mergedList(there: readonly Parameter[], way: PostfixWay, places: Postfi
   const [only] = there
   if (only === undefined || there.length > 1) return { why: 'stands there more than once' }
   if (only.isInterrupted) return { why: 'has comments between its lines' }
-  if (only.value.includes('$')) return { why: 'names other parameters' }
+  if (only.value.replaceAll('$$', '').includes('$')) return { why: 'names other parameters' }
   return withQuestion(only.value, postfixQuestion(way, places))
 }
 
@@ -245,7 +276,8 @@ function overrideTroubles(found: PostfixFound): Trouble[] {
 /** What relay restrictions permit goes through the recipient restrictions all the same. */
 function recipientTroubles({ parameters }: PostfixFound, way: PostfixWay, places: PostfixPlaces): Trouble[] {
   const question = postfixQuestion(way, places)
-  const refusal = refusalBefore(parameters[RECIPIENT] ?? '', question)
+  // postconf -x expands parameters, and so `$$` too.
+  const refusal = refusalBefore(parameters[RECIPIENT] ?? '', question.replaceAll('$$', '$'))
   if (refusal === undefined) return []
   return [
     {

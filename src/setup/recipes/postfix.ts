@@ -11,11 +11,25 @@ export interface PostfixPlaces {
   /** Whether smtpd is chrooted. */
   readonly chroot: boolean
   /** Sockets of popauthd, relative to the queue directory. */
-  readonly sockets: Readonly<Record<PostfixWay, string>>
+  readonly sockets: Readonly<Record<LiveWay, string>>
+  readonly map: PostfixMap
 }
 
+/** Ways by which Postfix asks popauthd. */
+export type LiveWay = 'socketmap' | 'policy'
+
 /** Ways to attach Postfix. */
-export type PostfixWay = 'socketmap' | 'policy'
+export type PostfixWay = LiveWay | 'map'
+
+/** The table that popauthd keeps. */
+export interface PostfixMap {
+  /** Without its suffix. */
+  readonly path: string
+  /** `lmdb`. */
+  readonly type: string
+  /** Where postmap is; undefined: where popauthd looks for it. */
+  readonly postmap: string | undefined
+}
 
 /** The values on the page: Debian's. */
 export const postfixDefaults: PostfixPlaces = {
@@ -24,15 +38,23 @@ export const postfixDefaults: PostfixPlaces = {
   user: 'popauthd',
   chroot: true,
   sockets: { socketmap: 'popauthd/map.sock', policy: 'popauthd/policy.sock' },
+  map: { path: '/var/lib/popauthd/postfix/authorized', type: 'lmdb', postmap: undefined },
 }
 
 /** The entry of `lookups`. */
-export function postfixEntry(way: PostfixWay, { queueDirectory, group, sockets }: PostfixPlaces): Entry {
+export function postfixEntry(way: LiveWay, { queueDirectory, group, sockets }: PostfixPlaces): Entry {
   return { protocol: way, socket: `${queueDirectory}/${sockets[way]}`, group }
 }
 
-/** What asks popauthd, as it stands in a list of restrictions. */
-export function postfixQuestion(way: PostfixWay, { sockets }: PostfixPlaces): string {
+/** The entry of `maps`. */
+export function postfixMapEntry({ map: { path, type, postmap } }: Pick<PostfixPlaces, 'map'>): Entry {
+  return { format: 'postfix', path, map_type: type, ...(postmap === undefined ? {} : { command: [postmap] }) }
+}
+
+/** What asks popauthd, or reads its map behind a pattern that keeps Postfix from cutting addresses, as it stands in a list of restrictions. */
+export function postfixQuestion(way: PostfixWay, { sockets, map }: PostfixPlaces): string {
+  if (way === 'map')
+    return `check_client_access pipemap:{ regexp:{ { /^([0-9a-f.:]+)$$/ $$1 } }, ${map.type}:${map.path} }`
   return way === 'socketmap'
     ? `check_client_access socketmap:unix:${sockets.socketmap}:postfix`
     : `check_policy_service { unix:${sockets.policy}, timeout=5s, default_action=DEFER }`
@@ -78,10 +100,11 @@ export function doctorService({ chroot }: Pick<PostfixPlaces, 'chroot'>): string
 }
 
 /** How to see that both agree; on the page with what each line is for. */
-export function postfixChecks(way: PostfixWay, { queueDirectory, sockets }: PostfixPlaces): readonly string[] {
+export function postfixChecks(way: PostfixWay, { queueDirectory, sockets, map }: PostfixPlaces): readonly string[] {
   const check = 'popauthd check 192.0.2.7'
   const doctor = 'popauthd doctor mta postfix'
   if (way === 'policy') return [check, doctor]
+  if (way === 'map') return [check, `postmap -q 192.0.2.7 ${map.type}:${map.path}`, doctor]
   return [check, `postmap -q 192.0.2.7 socketmap:unix:${queueDirectory}/${sockets.socketmap}:postfix`, doctor]
 }
 
@@ -95,5 +118,7 @@ export const postfixBlocks: Readonly<Record<string, (places: PostfixPlaces) => s
   'drop-in': (places) => dropInText(`${places.queueDirectory}/popauthd`),
   socketmap: (places) => restrictionsText('smtpd_relay_restrictions', postfixRestrictions('socketmap', places)),
   policy: (places) => restrictionsText('smtpd_relay_restrictions', postfixRestrictions('policy', places)),
+  'popauthd map': (places) => listText('maps', [postfixMapEntry(places)]),
+  map: (places) => restrictionsText('smtpd_relay_restrictions', postfixRestrictions('map', places)),
   doctor: doctorService,
 }

@@ -1,7 +1,7 @@
 // The recipes are the blocks of the pages in docs, letter for letter: what setup prints is what people read and what the end-to-end tests try.
 import { expect, it } from 'vitest'
 import { blocksOf } from '../../../test/support/page-blocks.ts'
-import { eximBlocks, eximDefaults } from './exim.ts'
+import { eximBlocks, eximDefaults, eximMapBlocks } from './exim.ts'
 import {
   courierBlocks,
   mapDefaults,
@@ -17,6 +17,7 @@ import { sendmailBlocks, sendmailDefaults } from './sendmail.ts'
 const recipes: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
   ['postfix.md', texts(postfixBlocks, postfixDefaults)],
   ['exim.md', texts(eximBlocks, eximDefaults)],
+  ['exim.md', texts(eximMapBlocks, undefined)],
   ['opensmtpd.md', texts(opensmtpdBlocks, opensmtpdDefaults)],
   ['courier.md', texts(courierBlocks, mapDefaults)],
   ['qmail.md', texts(qmailBlocks, mapDefaults)],
