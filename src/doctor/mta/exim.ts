@@ -1,8 +1,10 @@
-/** `doctor mta exim`: whether the configuration in force asks popauthd, the socket, and a whole dialog as a foreign client (exim -bh). */
+/** `doctor mta exim`: whether the configuration in force asks popauthd or reads its file, the socket or file, and a whole dialog as a foreign client (exim -bh). */
 import { type EximFound, lookAtExim } from '../../setup/exim/look.ts'
 import { saidBy } from '../../setup/tools.ts'
 import { reacherOf } from '../attachments.ts'
 import { type Finding, findingsOf } from '../finding.ts'
+import { eximMaps, fileRecipe, isNamed } from './exim-files.ts'
+import { fileFor } from './file-for.ts'
 import { judge, type MtaHost, RECIPIENT, type Subject, type Verdict } from './judge.ts'
 import { answersIn, type SmtpAnswer } from './smtp-dialog.ts'
 import { socketFor } from './socket-for.ts'
@@ -28,10 +30,28 @@ export async function examineExim(mta: MtaHost): Promise<Finding[]> {
   )
   return [
     ok(`${found.version}, runs as ${found.user}`),
-    await recipeFinding(sockets, found, mta),
+    ...(await recipeFindings(sockets, config, found, mta)),
     ...reached.flat(),
+    ...(await Promise.all(
+      eximMaps(mta.host.config)
+        .filter(({ path }) => isNamed(path, config))
+        .map(({ path }) => fileFor(path, who, 'Exim refuses all relay attempts until it is')),
+    )),
     ...(await dialogFindings(found, mta)),
   ]
+}
+
+/** A socket, a file, or both. */
+async function recipeFindings(
+  sockets: readonly string[],
+  config: string,
+  found: EximFound,
+  mta: MtaHost,
+): Promise<Finding[]> {
+  const files = eximMaps(mta.host.config)
+    .filter(({ path }) => isNamed(path, config))
+    .flatMap((map) => fileRecipe(map, config, found.configFile))
+  return sockets.length === 0 && files.length > 0 ? files : [await recipeFinding(sockets, found, mta), ...files]
 }
 
 async function recipeFinding(sockets: readonly string[], found: EximFound, { host, tools }: MtaHost): Promise<Finding> {
@@ -40,7 +60,8 @@ async function recipeFinding(sockets: readonly string[], found: EximFound, { hos
   const [socket] = sockets
   if (socket === undefined) {
     const source = found.isGenerated ? ((await tools.read(found.aclFile)) ?? '') : ''
-    return source.search(QUESTION) >= 0
+    const isThere = source.search(QUESTION) >= 0 || eximMaps(host.config).some(({ path }) => isNamed(path, source))
+    return isThere
       ? problem(`does not ask popauthd, though ${found.aclFile} does`, again)
       : problem('does not ask popauthd: no login lets anybody relay', `${SETUP}; then: ${again}`)
   }

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import type { ClientAddress } from '../../core/client-address.ts'
 import { fakeTools } from '../../setup/fake-tools.ts'
 import { fakeHost, told } from '../fake-host.ts'
 import { examinePostfix } from './postfix.ts'
@@ -16,7 +17,7 @@ async function recipe(relay: string, options: Record<string, unknown>, overrides
     'postconf -P': overrides,
   })
   const findings = await examinePostfix({ host: fakeHost('/nowhere', options), tools, subjects: [] })
-  return told(findings.filter(({ check }) => check === 'recipe' || check === 'port'))
+  return told(findings.filter(({ check }) => ['recipe', 'port', 'table'].includes(check)))
 }
 
 const live = { lookups: [{ protocol: 'socketmap', socket: SOCKET }] }
@@ -42,7 +43,7 @@ it.each<[string, string, Record<string, unknown>, RegExp]>([
     'reads the map',
     `permit_auth_destination, ${PIPE}, reject_unauth_destination`,
     file,
-    /^ok: reads the map that popauthd keeps/,
+    /^ok: reads the table that popauthd keeps/,
   ],
   ['reads the map too late', `reject_unauth_destination, ${PIPE}`, file, /^problem: .*never reached/],
   [
@@ -51,14 +52,78 @@ it.each<[string, string, Record<string, unknown>, RegExp]>([
     file,
     /^problem: does not ask popauthd/,
   ],
+  [
+    'reads the map without a pattern',
+    `permit_auth_destination, check_client_access lmdb:${MAP}, reject_unauth_destination`,
+    file,
+    /^ok: reads the table.*\nwarning: reads lmdb:\S+ without a pattern in front/,
+  ],
+  [
+    'reads the map by a pipe without a pattern',
+    `permit_auth_destination, check_client_access pipemap:{ inline:{ a=b }, lmdb:${MAP} }, reject_unauth_destination`,
+    file,
+    /^ok: .*\nwarning: .*without a pattern/,
+  ],
+  [
+    'reads the map by proxymap',
+    `permit_auth_destination, check_client_access proxy:lmdb:${MAP}, reject_unauth_destination`,
+    file,
+    /^ok: .*\nwarning: .*without a pattern/,
+  ],
+  [
+    'reads the map behind a pattern in a file',
+    `permit_auth_destination, ${PIPE.replace(/regexp:\{.*\} \}/, 'regexp:/etc/postfix/whole')}, reject_unauth_destination`,
+    file,
+    /^ok: reads the table that popauthd keeps: lmdb:\S+$/,
+  ],
+  [
+    'reads a map of another type',
+    `permit_auth_destination, ${PIPE}, reject_unauth_destination`,
+    { maps: [{ format: 'postfix', path: MAP, map_type: 'cdb' }] },
+    /\nproblem: reads lmdb:\S+, and popauthd keeps cdb:/,
+  ],
   ['permits all', `permit, ${ASK}, reject_unauth_destination`, live, /^problem: .*OPEN RELAY/],
 ])('%s', async (_, relay, options, expected) => expect(await recipe(relay, options)).toMatch(expected))
 
 it('ports with restrictions of their own', async () => {
   const relay = `permit_auth_destination, ${ASK}, reject_unauth_destination`
   const own = (service: string, value: string) =>
-    recipe(relay, live, `${service}/smtpd_relay_restrictions = ${value}\n`)
+    recipe(relay, { ...live, ...file }, `${service}/smtpd_relay_restrictions = ${value}\n`)
   expect(await own('submission/inet', 'permit_sasl_authenticated,reject')).toMatch(/ok: .*a login does not help there/)
   expect(await own('smtp/inet', 'permit_mynetworks,reject')).toMatch(/problem: .*main\.cf does not count there/)
   expect(await own('2525/inet', ASK)).toMatch(/problem: .*does not end with a refusal: OPEN RELAY/)
+  expect(await own('2525/inet', PIPE)).toMatch(/problem: .*does not end with a refusal: OPEN RELAY/)
+  expect(await own('2525/inet', `check_client_access lmdb:${MAP}, reject`)).toMatch(
+    /warning: .*without a pattern[\s\S]*ok: asks popauthd/,
+  )
+})
+
+it('the table is asked by postmap', async () => {
+  const restrictions = `permit_auth_destination, ${PIPE}, reject_unauth_destination`
+  const tools = fakeTools({
+    'postconf -x': `smtpd_relay_restrictions = ${restrictions}\n`,
+    'postconf -m': 'lmdb\n',
+    [`postmap -q 203.0.113.77 lmdb:${MAP}`]: { code: 1 },
+    [`postmap -q 198.51.100.7 lmdb:${MAP}`]: 'OK\n',
+    [`postmap -q 198.51.100.8 lmdb:${MAP}`]: { code: 1 },
+    [`postmap -q 198.51.100.9 lmdb:${MAP}`]: { code: 1, stderr: 'postmap: fatal: open database: No such file\n' },
+  })
+  const subject = (address: string, authorized: boolean) => ({
+    address: address as ClientAddress,
+    authorized,
+    isNamed: false,
+  })
+  const subjects = [
+    subject('203.0.113.77', false),
+    subject('198.51.100.7', true),
+    subject('198.51.100.8', true),
+    subject('198.51.100.9', true),
+  ]
+  const findings = await examinePostfix({ host: fakeHost('/nowhere', file), tools, subjects })
+  expect(told(findings.filter(({ check }) => check === 'postmap -q')).split('\n')).toEqual([
+    'ok: says nothing, as popauthd check does',
+    'ok: says OK, as popauthd check does',
+    'problem: says nothing, and popauthd check says that it may relay',
+    expect.stringMatching(/^problem: lmdb:\S+ cannot be read: .*No such file/),
+  ])
 })

@@ -7,7 +7,9 @@ import { wordsOf } from '../../setup/postfix/restrictions.ts'
 import { DOCTOR_SERVICE } from '../../setup/recipes/postfix.ts'
 import { reacherOf } from '../attachments.ts'
 import { type Finding, findingsOf } from '../finding.ts'
+import { agreement } from './agreement.ts'
 import { judge, type MtaHost, RECIPIENT, type Subject, type Verdict } from './judge.ts'
+import { type TableRead, tableAnswers, tableFindings, tablesRead } from './postfix-tables.ts'
 import { openSmtpDialog, type SmtpAnswer, type SmtpDialog, type SmtpPlace } from './smtp-dialog.ts'
 import { socketFor } from './socket-for.ts'
 
@@ -36,13 +38,16 @@ export async function examinePostfix(mta: MtaHost): Promise<Finding[]> {
   const questions = questionsIn(found.parameters[RELAY] ?? '', found).concat(
     questionsIn(found.parameters[RECIPIENTS] ?? '', found),
   )
+  const tables = tablesRead(found, mta.host.config)
   return [
     ok(`${found.version}, smtpd ${jail ? `in its chroot ${found.queueDirectory}` : 'not chrooted'}`),
-    ...recipeFindings(found, questions, mta),
-    ...portFindings(found),
+    ...recipeFindings(found, questions, tables, mta),
+    ...tableFindings(tables, found, mta.host.config),
+    ...portFindings(found, tables),
     ...networkFindings(found, mta.subjects),
     ...(await Promise.all(questions.map((question) => socketFinding(question, found, mta)))).flat(),
     ...(await mapFindings(questions, mta)),
+    ...(await tableAnswers(tables, mta)),
     ...(await dialogFindings(found, mta)),
   ]
 }
@@ -78,7 +83,12 @@ function ours(questions: readonly Question[], { host }: MtaHost): Question[] {
   )
 }
 
-function recipeFindings(found: PostfixFound, questions: readonly Question[], mta: MtaHost): Finding[] {
+function recipeFindings(
+  found: PostfixFound,
+  questions: readonly Question[],
+  tables: readonly TableRead[],
+  mta: MtaHost,
+): Finding[] {
   const { ok, warning, problem } = findingsOf('recipe', RELAY)
   const words = wordsOf(found.parameters[RELAY] ?? '')
   const mine = ours(questions, mta)
@@ -87,12 +97,12 @@ function recipeFindings(found: PostfixFound, questions: readonly Question[], mta
   const permit = words.indexOf('permit')
   if (permit >= 0 && (refusal < 0 || permit < refusal))
     return [problem('has "permit" in front of what refuses: OPEN RELAY', `take it out of ${RELAY}`)]
-  const map = mapRead(words, mta)
-  if (mine.length === 0 && map !== undefined)
+  const table = tables.find(({ place }) => place === RELAY || place === RECIPIENTS)
+  if (mine.length === 0 && table !== undefined)
     return [
-      refusal >= 0 && words.slice(0, refusal).some((word) => word.includes(map))
-        ? ok(`reads the map that popauthd keeps: ${map}`)
-        : problem(`reads the map that popauthd keeps (${map}) behind what refuses: it is never reached`, SETUP),
+      table.place === RELAY && refusal >= 0 && refusal < table.at
+        ? problem(`reads the table that popauthd keeps (${table.path}) behind what refuses: it is never reached`, SETUP)
+        : ok(`reads the table that popauthd keeps: ${table.type}:${table.path}`),
     ]
   if (mine.length === 0) return [notAsked(questions, mta)]
   if (relay === undefined) return [ok(`${RECIPIENTS} asks popauthd: ${mine[0]?.text}`)]
@@ -109,13 +119,6 @@ function recipeFindings(found: PostfixFound, questions: readonly Question[], mta
       ]
 }
 
-/** The map of the configuration that a list of restrictions names. */
-function mapRead(words: readonly string[], { host }: MtaHost): string | undefined {
-  return host.config.maps
-    .flatMap((map) => (map.format === 'postfix' ? [map.path] : []))
-    .find((path) => words.some((word) => word.split(/[\s{},]+/).some((part) => part.endsWith(`:${path}`))))
-}
-
 function notAsked(questions: readonly Question[], { host }: MtaHost): Finding {
   const { problem } = findingsOf('recipe', RELAY)
   const [question] = questions
@@ -127,13 +130,14 @@ function notAsked(questions: readonly Question[], { host }: MtaHost): Finding {
 }
 
 /** Services with restrictions of their own. */
-function portFindings(found: PostfixFound): Finding[] {
+function portFindings(found: PostfixFound, tables: readonly TableRead[]): Finding[] {
   const main = mainService(found)
   return found.overrides.map(({ service, parameter, value }) => {
     const { ok, problem } = findingsOf('port', service)
     const isMain = main !== undefined && service === `${main.name}/${main.type}`
     const words = wordsOf(value)
-    const asks = questionsIn(value, found).length > 0
+    const reads = tables.some(({ place }) => place === `${service}/${parameter}`)
+    const asks = reads || questionsIn(value, found).length > 0
     if (asks && !words.some((word) => /^(reject|defer)(_unauth_destination)?$/.test(word)))
       return problem(
         `its ${parameter} does not end with a refusal: OPEN RELAY`,
@@ -177,26 +181,17 @@ async function mapFindings(questions: readonly Question[], mta: MtaHost): Promis
   return Promise.all(mta.subjects.map((subject) => mapFinding(subject, socket, mta)))
 }
 
-async function mapFinding(
-  { address, authorized }: Subject,
-  socket: string,
-  { tools, host }: MtaHost,
-): Promise<Finding> {
-  const { ok, warning, problem, unknown } = findingsOf('postmap -q', address)
-  const answer = await tools.run(['postmap', '-q', address, `socketmap:unix:${socket}:postfix`], { timeoutMs: 15_000 })
+async function mapFinding(subject: Subject, socket: string, { tools, host }: MtaHost): Promise<Finding> {
+  const { warning, problem, unknown } = findingsOf('postmap -q', subject.address)
+  const command = ['postmap', '-q', subject.address, `socketmap:unix:${socket}:postfix`]
+  const answer = await tools.run(command, { timeoutMs: 15_000 })
   if (answer === undefined) return unknown('there is no postmap')
   const says = answer.stdout.trim()
   if (answer.stderr.trim() !== '') {
     const said = `cannot be asked: ${answer.stderr.trim().split('\n').at(-1)}`
     return host.daemon.kind === 'runs' ? problem(said, 'restart popauthd') : warning(said, 'start popauthd')
   }
-  const told = says === '' ? 'nothing' : says
-  return (says === 'RELAY') === authorized
-    ? ok(`says ${told}, as popauthd check does`)
-    : problem(
-        `says ${told}, and popauthd check says that it may ${authorized ? '' : 'not '}relay`,
-        'ask once more; it may have changed meanwhile',
-      )
+  return agreement('postmap -q', subject, says === '' ? 'nothing' : says, says === 'RELAY')
 }
 
 const MENDS = {
