@@ -39,8 +39,17 @@ interface Installed {
   readonly away: number
   /** What setup changed of the MTA's: the file whose backup is put back to undo the recipe. */
   readonly file: string
-  /** The socket of popauthd. */
-  readonly socket: string
+  /** The socket of popauthd; undefined where the MTA reads a file. */
+  readonly socket?: string
+  /** The file that popauthd keeps in place of a socket, and what keeps the MTA from reading it as it should. */
+  readonly kept?: {
+    readonly file: string
+    /** Shell commands, and such that undo them. */
+    readonly spoil: string
+    readonly mend: string
+    readonly verdict: FindingVerdict
+    readonly told: RegExp
+  }
   /** The user that asks is not root: rights count. */
   readonly asksAsUser: boolean
   /** Shell commands that make an open relay of it. */
@@ -69,6 +78,9 @@ const postfix: Installed = {
   open: 'postconf -e mynetworks=0.0.0.0/0',
   fault: 'inet_protocols = nonsense',
 }
+
+const KEPT_TABLE = '/var/lib/popauthd/postfix/authorized'
+const KEPT_FILE = '/var/lib/popauthd/exim/hosts.cdb'
 
 const exim: Installed = {
   name: 'Exim, one file',
@@ -123,7 +135,36 @@ const installed: readonly Installed[] = [
     away: 450,
     socket: '/var/spool/postfix/popauthd/policy.sock',
   },
+  {
+    ...postfix,
+    name: 'Postfix, table',
+    options: ['--with-doctor', '--by', 'map'],
+    away: 250,
+    socket: undefined,
+    kept: {
+      file: `${KEPT_TABLE}.lmdb`,
+      spoil: `cp -p /etc/postfix/main.cf /etc/postfix/main.cf.kept
+sed -i 's|pipemap:{.*|lmdb:${KEPT_TABLE}|' /etc/postfix/main.cf`,
+      mend: 'mv /etc/postfix/main.cf.kept /etc/postfix/main.cf',
+      verdict: 'warning',
+      told: /^table: reads lmdb:\S+ without a pattern in front/,
+    },
+  },
   exim,
+  {
+    ...exim,
+    name: 'Exim, cdb',
+    options: ['--by', 'map'],
+    away: 250,
+    socket: undefined,
+    kept: {
+      file: KEPT_FILE,
+      spoil: `chmod 0600 ${KEPT_FILE}`,
+      mend: `chmod 0644 ${KEPT_FILE}`,
+      verdict: 'problem',
+      told: /^file: Debian-exim may not read it/,
+    },
+  },
   {
     ...exim,
     name: 'Exim, split files',
@@ -200,10 +241,15 @@ describe.skipIf(unavailable).each(installed)(
     it('then a login lets its host relay, a stranger is refused, and doctor says that it is so', async () => {
       await shell(given.afterwards)
       await popauthd.start()
+      const { kept } = given
+      if (kept !== undefined)
+        await waitFor('the file', async () => (await shell(`[ ! -f ${kept.file} ] || echo 1`)) !== '' || undefined)
       await startMta()
       expect((await askRelay(client)).code).toBe(given.refusal)
       await log.write(qpopperLine('alice', CLIENT))
       await waitFor('the login', async () => (await popauthd.cli('check', CLIENT)).code === 0 || undefined)
+      if (kept !== undefined)
+        await waitFor('the login in the file', async () => (await askRelay(client)).code === 250 || undefined)
       expect((await askRelay(client)).code).toBe(250)
       expect((await askRelay(stranger)).code).toBe(given.refusal)
       expect((await askRelay(stranger, {}, LOCAL)).code).toBe(250)
@@ -219,15 +265,20 @@ describe.skipIf(unavailable).each(installed)(
       expect((await askRelay(client)).code).toBe(given.away)
       expect((await askRelay(stranger, {}, LOCAL)).code).toBe(250)
       const { code, findings } = await popauthd.doctor(given.mta)
-      expect(code).toBe(1)
-      find(findings, 'problem', /^socket: is not there/)
+      expect(code).toBe(given.kept === undefined ? 1 : 0)
+      if (given.kept === undefined) find(findings, 'problem', /^socket: is not there/)
       find(findings, 'warning', /no daemon runs/)
       await popauthd.start()
     })
 
-    it('doctor tells of rights that keep the MTA out', async () => {
-      const socket = root.path + given.socket
-      if (given.asksAsUser) {
+    it('doctor tells of rights that keep the MTA out, or of a file that is not read as it should be', async () => {
+      const { kept } = given
+      const socket = `${root.path}${given.socket}`
+      if (kept !== undefined) {
+        await shell(kept.spoil)
+        find((await popauthd.doctor(given.mta)).findings, kept.verdict, kept.told)
+        await shell(kept.mend)
+      } else if (given.asksAsUser) {
         await chmod(socket, 0o600)
         const { findings } = await popauthd.doctor(given.mta)
         find(findings, 'problem', /^socket: .*may not open it \(mode 0600\)/)
