@@ -41,7 +41,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts', 'test/torture/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 900_000,
-          fileParallelism: false,
+          // Each has a laboratory of its own, and mostly waits; more than two would make the waiting longer.
+          maxWorkers: 2,
         },
       },
     ],
