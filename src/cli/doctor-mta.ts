@@ -15,6 +15,8 @@ const EXAMPLES = `
 Asks the MTA what it would say to a client from elsewhere, and compares that with popauthd check: for an address that nobody has
 (203.0.113.x, which must be refused: it would be an open relay), for one that may relay now if there is one, and for IP if given.
 Postfix: its restrictions, postmap -q, and a dialog with XCLIENT where that is permitted. Exim: exim -bh. sendmail: sendmail -bt.
+qmail: tcprulescheck. OpenSMTPD: its rules, and the table program. Courier: the files of makesmtpaccess. These three cannot be asked
+what they would say; what is asked instead, and what that does not prove, stands in the first line about it.
 A dialog from loopback proves nothing and is never held. No mail is sent. Run it as root.
 
 Exit codes are those of doctor: 0 no problem, 1 a problem, 2 usage, 3 no problem, but something could not be looked at.

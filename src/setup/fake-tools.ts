@@ -4,7 +4,7 @@ import type { ToolResult, Tools } from './tools.ts'
 /** What a program says to a command line; a text is what it prints. Undefined: there is no such program. */
 export type FakePrograms = Readonly<Record<string, string | Partial<ToolResult>>>
 
-/** Answers command lines (`postconf -m`) and reads files as given; the first command line that `commands` begins with counts. */
+/** Answers command lines (`postconf -m`, with variables `NAME=value` in front) and reads files as given; the first that a command line begins with counts. */
 export function fakeTools(
   programs: FakePrograms,
   files: Readonly<Record<string, string>> = {},
@@ -12,8 +12,8 @@ export function fakeTools(
   const ran: string[] = []
   return {
     ran,
-    run: async (command) => {
-      const line = command.join(' ')
+    run: async (command, { env = {} } = {}) => {
+      const line = [...Object.entries(env).map((pair) => pair.join('=')), ...command].join(' ')
       ran.push(line)
       const name = Object.keys(programs).find((start) => line === start || line.startsWith(`${start} `))
       const said = name === undefined ? undefined : programs[name]

@@ -18,6 +18,8 @@ export interface ToolOptions {
   readonly timeoutMs?: number
   /** Its working directory. */
   readonly cwd?: string
+  /** Variables besides the usual ones. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** The host. Tests have one of their own. */
@@ -52,8 +54,9 @@ function ignoreMissing(error: NodeJS.ErrnoException): undefined {
 function run(command: readonly string[], options: ToolOptions = {}): Promise<ToolResult | undefined> {
   const [program = '', ...args] = command
   const { input = '', timeoutMs = TIMEOUT_MS, cwd = '/' } = options
+  const env = { ...options.env, ...ENVIRONMENT }
   return new Promise((resolve) => {
-    const child = spawn(program, args, { env: ENVIRONMENT, timeout: timeoutMs, killSignal: 'SIGKILL', cwd })
+    const child = spawn(program, args, { env, timeout: timeoutMs, killSignal: 'SIGKILL', cwd })
     const texts = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const)
       child[name].setEncoding('utf8').on('data', (text: string) => {

@@ -62,7 +62,7 @@ async function plan(context: SetupContext): Promise<Plan> {
       ...(hasUnits ? ['systemctl enable --now popauthd-courier.path'] : []),
       'makesmtpaccess',
     ],
-    checks: ['popauthd check 192.0.2.7', `grep 192.0.2.7 ${DIRECTORY}/popauthd`],
+    checks: ['popauthd check 192.0.2.7', `grep 192.0.2.7 ${DIRECTORY}/popauthd`, 'popauthd doctor mta courier'],
   }
 }
 

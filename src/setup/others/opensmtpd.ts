@@ -13,8 +13,10 @@ import {
 import type { Tools } from '../tools.ts'
 
 const PAGE = 'docs/opensmtpd.md'
-const CONFIGS = ['/etc/smtpd.conf', '/etc/mail/smtpd.conf', '/usr/local/etc/mail/smtpd.conf']
-const PROGRAMS = ['/usr/libexec/opensmtpd', '/usr/local/libexec/opensmtpd', '/usr/local/libexec/smtpd']
+/** Where smtpd.conf may be. */
+export const CONFIGS = ['/etc/smtpd.conf', '/etc/mail/smtpd.conf', '/usr/local/etc/mail/smtpd.conf']
+/** Where smtpd may look for table programs. */
+export const PROGRAMS = ['/usr/libexec/opensmtpd', '/usr/local/libexec/opensmtpd', '/usr/local/libexec/smtpd']
 
 /** OpenSMTPD, as `setup` knows it. */
 export const opensmtpd: Mta = {
@@ -61,6 +63,7 @@ async function plan(context: SetupContext): Promise<Plan> {
     checks: [
       'popauthd check 192.0.2.7',
       `printf 'table|0.1|0|popauth|check|netaddr|1|192.0.2.7\\n' | ${places.programDirectory}/table-popauthd`,
+      'popauthd doctor mta opensmtpd',
     ],
   }
 }

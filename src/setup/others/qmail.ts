@@ -4,7 +4,12 @@ import type { Mta, Plan, SetupContext, Step } from '../plan.ts'
 import { qmailEntry, tcpserverOption } from '../recipes/others.ts'
 
 const RULES = '/etc/tcp.smtp'
-const SCRIPTS = ['/service/qmail-smtpd/run', '/var/qmail/supervise/qmail-smtpd/run', '/etc/service/qmail-smtpd/run']
+/** Where the run script of the SMTP server may be. */
+export const SCRIPTS = [
+  '/service/qmail-smtpd/run',
+  '/var/qmail/supervise/qmail-smtpd/run',
+  '/etc/service/qmail-smtpd/run',
+]
 
 /** qmail behind tcpserver, as `setup` knows it. */
 export const qmail: Mta = { name: 'qmail', title: 'qmail', ways: ['map'], page: 'docs/qmail.md', plan }
@@ -48,7 +53,11 @@ async function plan(context: SetupContext): Promise<Plan> {
       ...(await restartLines(context, steps)),
       'svc -t /service/qmail-smtpd    # once; tcpserver opens the file anew for each connection',
     ],
-    checks: ['popauthd check 192.0.2.7', `TCPREMOTEIP=192.0.2.7 tcprulescheck ${option.slice(3)}`],
+    checks: [
+      'popauthd check 192.0.2.7',
+      `TCPREMOTEIP=192.0.2.7 tcprulescheck ${option.slice(3)}`,
+      'popauthd doctor mta qmail',
+    ],
   }
 }
 
