@@ -30,8 +30,9 @@ describe.skipIf(unavailable)(`doctor mta${unavailable ? ` (skipped: ${unavailabl
   })
 
   const shell = (script: string) => root.exec(['sh', '-ec', script])
+  const config = (more = '') => `sources:\n  - file: ${log.path}\n    timezone: UTC\n${more}`
   const install = async (mta: string) => {
-    popauthd = await installPopauthd(lab, root, `sources:\n  - file: ${log.path}\n    timezone: UTC\n`)
+    popauthd = await installPopauthd(lab, root, config())
     const written = await popauthd.cli('setup', 'mta', mta, '--write', '--yes')
     expect(written, written.stdout + written.stderr).toMatchObject({ code: 0 })
   }
@@ -95,10 +96,11 @@ describe.skipIf(unavailable)(`doctor mta${unavailable ? ` (skipped: ${unavailabl
     find(open.findings, 'problem', /^smtpaccess\.dat: is older/)
   })
 
+  const conf = (rules: string) =>
+    root.write('/etc/smtpd.conf', `listen on 127.0.0.1\naction "local" maildir\naction "relay" relay\n${rules}`)
+
   it('OpenSMTPD: the rules, and the table program', async () => {
     root = await lab.root('opensmtpd')
-    const conf = (rules: string) =>
-      root.write('/etc/smtpd.conf', `listen on 127.0.0.1\naction "local" maildir\naction "relay" relay\n${rules}`)
     await install('opensmtpd')
     await conf('match from local for any action "relay"\n')
     find((await popauthd.doctor('opensmtpd')).findings, 'problem', /^recipe: does not ask popauthd/)
@@ -117,5 +119,21 @@ describe.skipIf(unavailable)(`doctor mta${unavailable ? ` (skipped: ${unavailabl
     const { findings: broken } = await popauthd.doctor('opensmtpd')
     find(broken, 'problem', /^smtpd -n: is refused/)
     find(broken, 'problem', /^recipe: .*OPEN RELAY/)
+  })
+  it('OpenSMTPD by file: what the file says, and a note that nobody takes', async () => {
+    const page = blocksOf('opensmtpd.md')
+    root = await lab.root('opensmtpdFiles')
+    popauthd = await installPopauthd(lab, root, config(page('map')))
+    await conf(page('file rules'))
+    await popauthd.start()
+    await logIn()
+    await shell('rm -f /var/lib/popauthd/opensmtpd-changed')
+    const findings = await soundWithin('opensmtpd')
+    find(findings, 'ok', /^smtpd -n: is valid/)
+    find(findings, 'ok', /^recipe: reads the file that popauthd keeps/)
+    find(findings, 'ok', /^file table: says nothing/)
+    find(findings, 'ok', /^file table: says 198\.51\.100\.7,/)
+    await shell('touch -d "1 hour ago" /var/lib/popauthd/opensmtpd-changed')
+    find((await popauthd.doctor('opensmtpd')).findings, 'problem', /^note: is there since \d+ s/)
   })
 })
