@@ -43,6 +43,7 @@ export default defineConfig({
           hookTimeout: 900_000,
           // Each has a laboratory of its own, and mostly waits; more than two would make the waiting longer.
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
