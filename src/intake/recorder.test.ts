@@ -122,6 +122,16 @@ it('begins a commit when the one before is judged, and again from the one that f
   expect(recorder.recorded.position).toEqual({ to: 7 })
 })
 
+it('has few commits on their way, and begins more as they are written', async () => {
+  const { recorder, commits, finish } = setUp({ judges: true })
+  await add(recorder, 10 * COMMIT_LOGINS, 7)
+  for (let i = 0; i < 10; i++) await turn()
+  expect(commits).toHaveLength(6)
+  await finish()
+  await turn()
+  expect(commits).toHaveLength(7)
+})
+
 it('stops at a commit that fails, and takes nothing behind it', async () => {
   const { recorder, commits, ends, stop } = setUp()
   await add(recorder, 1, 1)

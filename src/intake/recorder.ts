@@ -8,6 +8,8 @@ import { CommitChain, type CommitInput, type CommitResult, type PendingCommit } 
 
 /** Logins that are judged in one go: whoever logs in at another server meanwhile waits for them. Many such commits go to the disk together. */
 export const COMMIT_LOGINS = 25
+/** So many commits of a source are on their way at most: what others log in meanwhile waits for none of them, but goes to the disk with them. */
+const MOST_AHEAD = 6
 /** Where so many wait, reading waits for the disk. */
 export const MOST_WAITING = 1_000
 /** Pause before a failed commit is tried again. */
@@ -130,6 +132,8 @@ export class Recorder {
     for (const [i, commit] of commits.entries()) {
       // It is read again at the next start: a stop takes no longer than this.
       if (this.#signal.aborted && (commits.length - i - 1) * COMMIT_LOGINS > MOST_WAITING) this.#isStopped = true
+      const ahead = writing[i - MOST_AHEAD]
+      if (ahead !== undefined) await ahead
       if (this.#isStopped || errors.length > 0) break
       const pending = begin(commit, chain)
       writing.push(pending.written.then(succeed, (error: unknown) => void errors.push(error)))

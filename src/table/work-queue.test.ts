@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { MOST_PREPARED, WorkQueue } from './work-queue.ts'
+import { WorkQueue } from './work-queue.ts'
 
 /** A promise to be settled by hand. */
 function gate() {
@@ -38,22 +38,6 @@ it('prepares pieces one by one while others are being finished, and finishes tog
   expect(await Promise.all(pieces.map(({ finished }) => finished))).toEqual([0, 1, 2])
   await alone
   expect(done.slice(4)).toEqual(['finished 1 2', 'alone'])
-})
-
-it('prepares no more than so many ahead', async () => {
-  const { opened, open } = gate()
-  const queue = new WorkQueue<number>(async (pieces) => {
-    await opened
-    return pieces.map(() => undefined)
-  })
-  let prepared = 0
-  const pieces = Array.from({ length: MOST_PREPARED + 5 }, () => queue.runInStages(async () => prepared++))
-  await turn()
-  // One more is being finished.
-  expect(prepared).toBe(MOST_PREPARED + 1)
-  open()
-  await Promise.all(pieces.map(({ finished }) => finished))
-  expect(prepared).toBe(MOST_PREPARED + 5)
 })
 
 it('goes on behind pieces that fail in either stage', async () => {

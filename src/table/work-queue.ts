@@ -2,6 +2,7 @@
  * Runs pieces of work one after the other. Pieces in two stages are prepared one by one; what is prepared while others are being finished is
  * finished together afterwards.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TableError } from '../errors.ts'
 
 /** A piece in two stages that was given to the queue. Whoever is interested in one of the promises only need not heed the other. */
@@ -20,9 +21,6 @@ interface Waiting<P> {
   readonly resolve: (piece: P) => void
   readonly reject: (error: unknown) => void
 }
-
-/** So many prepared pieces wait for their second stage at most. */
-export const MOST_PREPARED = 20
 
 /** A piece that fails does not stop those behind it. `finish` is given prepared pieces in their order, and tells of each what it failed with, or undefined. */
 export class WorkQueue<P> {
@@ -44,10 +42,9 @@ export class WorkQueue<P> {
     })
   }
 
-  /** `prepare` runs when what was given before is prepared, and few enough wait. Both promises reject with a {@link TableError} after `close`. */
+  /** `prepare` runs when what was given before is prepared; whoever gives much bounds what waits to be finished. Both promises reject with a {@link TableError} after `close`. */
   runInStages(prepare: () => Promise<P>): Staged<P> {
     const result = this.#queue(async () => {
-      while (this.#prepared.length >= MOST_PREPARED) await this.#finishing
       const piece = await prepare()
       return { piece, finished: this.#finishSoon(piece) }
     })
@@ -79,6 +76,8 @@ export class WorkQueue<P> {
       this.#prepared = []
       const failures = await this.#finish(waiting.map(({ piece }) => piece)).catch((error) => waiting.map(() => error))
       for (const [i, { piece, resolve, reject }] of waiting.entries()) {
+        // Whoever waits for a piece has work to do then: lookups are answered in between.
+        if (i > 0) await nextTurn()
         if (failures[i] === undefined) resolve(piece)
         else reject(failures[i])
       }
