@@ -41,9 +41,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts', 'test/torture/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 900_000,
-          // Each has a laboratory of its own, and mostly waits; more than two would make the waiting longer.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          fileParallelism: false,
         },
       },
     ],
