@@ -258,11 +258,11 @@ export function userKeyOf(user: string): Buffer {
   return hash('sha256', user, 'buffer').subarray(0, KEY_BYTES)
 }
 
-/** Most that the keys and values of these writes take, their headers in a page included. */
 function operationsOf({ records, index, users, watermarks, positions }: StoreWrites): number {
   return records.size + index.length + users.length + watermarks.size + positions.size
 }
 
+/** Most that the keys and values of these writes take, their headers in a page included. */
 function payloadBytes({ records, index, users, watermarks, positions }: StoreWrites): number {
   let bytes = (index.length + users.length + watermarks.size) * 160
   for (const { record } of records.values()) {
