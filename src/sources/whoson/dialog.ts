@@ -13,7 +13,7 @@ import {
 import type { Clock } from '../../lib/clock.ts'
 import { inTime } from '../../lib/in-time.ts'
 import type { CommitQueue } from '../commit-queue.ts'
-import type { Conversation } from '../stream-listener.ts'
+import { type Conversation, STALL_MS } from '../stream-listener.ts'
 import type { WhosonTally } from './tally.ts'
 
 /** The server of logins that were told so. */
@@ -59,8 +59,16 @@ export class WhosonDialog implements Conversation {
       isOver = 'verb' in request && request.verb === 'QUIT'
       if (isOver) break
     }
-    if (answers.length > 0) await write(this.#socket, (await Promise.all(answers)).join(''))
+    if (answers.length > 0 && !(await this.#say((await Promise.all(answers)).join('')))) return 'over'
     return isOver ? 'over' : answers.length
+  }
+
+  /** False where the peer does not read: it takes a place, and nothing more comes of it. */
+  async #say(text: string): Promise<boolean> {
+    const { tally, clock } = this.#parts
+    if ((await inTime(write(this.#socket, text), STALL_MS, clock)) !== 'late') return true
+    tally.trouble('connections_timed_out', `closed a connection from ${this.#sender}: it does not read its answers`)
+    return false
   }
 
   async #answer(request: WhosonCommand | WhosonFault): Promise<string> {

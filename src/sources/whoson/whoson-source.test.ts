@@ -276,6 +276,27 @@ describe('over a Unix socket', () => {
     await client.gone
     expect(one.source.counts.connections_timed_out).toBe(1)
   })
+
+  it('closes who does not read its answers', async () => {
+    const one = await start()
+    const client = dial()
+    client.socket.pause()
+    client.socket.write('x\n\n'.repeat(400_000))
+    // Nothing more is read from it, once its answers fill the buffers.
+    for (let read = 0, still = 0; read === 0 || still < 20; ) {
+      await new Promise((resolve) => setImmediate(resolve))
+      still = one.source.counts.refused === read ? still + 1 : 0
+      read = one.source.counts.refused
+    }
+    expect(one.source.counts.refused).toBeLessThan(400_000)
+    clock.advance(STALL_MS - 1)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(one.source.counts.connections_timed_out).toBe(0)
+    clock.advance(1)
+    client.socket.resume()
+    await client.gone
+    expect(one.source.counts.connections_timed_out).toBe(1)
+  })
 })
 
 describe('the end', () => {
