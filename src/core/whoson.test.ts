@@ -28,6 +28,7 @@ describe('a request', () => {
     ['LOGIN 192.0.2.1 alice', { verb: 'LOGIN', address: '192.0.2.1', user: 'alice' }],
     ['LOGIN 192.0.2.1  alice b  ', { verb: 'LOGIN', address: '192.0.2.1', user: 'alice b' }],
     ['LOGIN 192.0.2.1 M\xc3\xbcller', { verb: 'LOGIN', address: '192.0.2.1', user: 'Müller' }],
+    ['LOGIN 192.0.2.1 voil\xc3\xa0 ', { verb: 'LOGIN', address: '192.0.2.1', user: 'voilà' }],
     ['LOGIN 192.0.2.1', { verb: 'LOGIN', address: '192.0.2.1', user: '' }],
     ['QUIT', { verb: 'QUIT' }],
   ])('%j is one', (line, request) => {

@@ -25,7 +25,7 @@ export const LONGEST_WHOSON_LINE = 2048
 /** Exim gives an answer 80 bytes, libwhoson no more than its caller has: what is longer would be cut anywhere. */
 const LONGEST_TEXT = 64
 const LONGEST_USER = 255
-const REQUEST = /^([A-Za-z]{1,16})(?: +([^ ]{1,64})(?: +([^ ].*))?)? *$/
+const REQUEST = /^([A-Za-z]{1,16})(?: +([^ ]{1,64})(?: +([^ ](?:.*[^ ])?))?)? *$/
 const CONTROL = /[\u0000-\u001f\u007f]/
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]/
 
@@ -54,7 +54,7 @@ export function readWhosonDatagram(datagram: Buffer): WhosonCommand | WhosonFaul
 }
 
 function userOf(latin1: string): string | undefined {
-  const user = Buffer.from(latin1.trimEnd(), 'latin1').toString('utf8')
+  const user = Buffer.from(latin1, 'latin1').toString('utf8')
   return user.length > LONGEST_USER || UNPRINTABLE.test(user) ? undefined : user
 }
 
