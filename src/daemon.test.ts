@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { waitFor } from '../test/support/wait-for.ts'
 import type { ServerFact } from './admin/api-types.ts'
 import { ControlClient } from './admin/control-client.ts'
-import { loadConfig } from './config/load.ts'
+import { type LoadedConfig, loadConfig } from './config/load.ts'
 import { runDaemon } from './daemon.ts'
 
 const told = vi.hoisted(() => [] as { msg: string; level: string; detail?: string }[])
@@ -24,6 +24,10 @@ let logPath: string
 let socketPath: string
 let stop: AbortController
 let running: Promise<void>
+/** As a SIGHUP does. */
+let hangUp: () => void
+/** The configuration that it finds. */
+let reload: () => Promise<LoadedConfig>
 
 beforeEach(() => {
   // The clock alone: timers and sockets stay real.
@@ -44,25 +48,32 @@ afterEach(async () => {
 
 function start(): void {
   stop = new AbortController()
-  const loaded = loadConfig({
-    env: {},
-    overrides: {
-      state_directory: join(directory, 'state'),
-      sources: [{ file: logPath, timezone: 'UTC' }],
-      control: { socket: socketPath },
-      socketmap: { enabled: false },
-    },
-  })
-  running = runDaemon(loaded, {
+  running = runDaemon(configured(), {
     signal: stop.signal,
-    onReload: () => () => {},
-    reload: async () => loaded,
+    onReload: (listener) => {
+      hangUp = listener
+      return () => {}
+    },
+    reload: () => reload(),
     warnings: [],
     readStdin: false,
     sockets: new Map(),
     onReady: () => {},
   })
   running.catch(() => {}) // `end` tells it
+}
+
+function configured(windowSeconds = 1800): LoadedConfig {
+  return loadConfig({
+    env: {},
+    overrides: {
+      state_directory: join(directory, 'state'),
+      sources: [{ file: logPath, timezone: 'UTC' }],
+      control: { socket: socketPath },
+      socketmap: { enabled: false },
+      window_seconds: windowSeconds,
+    },
+  })
 }
 
 async function end(): Promise<void> {
@@ -142,4 +153,25 @@ it('counts logins that are ahead of the clock, for doctor to tell', async () => 
     return 'logins_refused_total' in status.counters ? status.counters : undefined
   })
   expect(counters).toMatchObject({ logins_refused_total: 1, logins_ahead_of_clock_total: 1 })
+})
+
+it('ends with the configuration of the last SIGHUP, where the one before takes longer to read', async () => {
+  await server(({ logins }) => logins === 1)
+  let release = () => {}
+  const slow = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  reload = async () => {
+    reload = async () => configured(1200)
+    await slow
+    return configured(600)
+  }
+  hangUp()
+  hangUp()
+  // The second has time to get ahead of the first.
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+  release()
+  const reloads = () => told.filter(({ msg }) => msg === 'configuration reloaded').length
+  await waitFor('both reloads', async () => (reloads() === 2 ? true : undefined))
+  expect((await new ControlClient(socketPath).status()).windowSeconds).toBe(1200)
 })

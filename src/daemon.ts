@@ -78,6 +78,8 @@ class Daemon implements AsyncDisposable {
   /** Of each source, and of all: fails with the first of them. */
   #readings: Promise<void>[] = []
   #reading: Promise<void> = Promise.resolve()
+  /** One follows the other: the last configuration wins, however long the one before took to read. */
+  #reloading: Promise<void> = Promise.resolve()
   #isReady = false
 
   constructor(loaded: LoadedConfig, options: DaemonOptions) {
@@ -107,7 +109,7 @@ class Daemon implements AsyncDisposable {
     this.#startTimers()
     this.#startReading(sources)
     this.#options.onReading?.(() => target.stateWords())
-    this.#parts.defer(this.#options.onReload(() => void this.#reload()))
+    this.#parts.defer(this.#options.onReload(() => this.#reloadNext()))
   }
 
   /** Resolves when the daemon was told to stop, or rejects when a log can never be read. */
@@ -316,6 +318,10 @@ class Daemon implements AsyncDisposable {
   #decided(changes: readonly TableChange[]): void {
     this.#dispatch(changes)
     this.#openAlways()
+  }
+
+  #reloadNext(): void {
+    this.#reloading = this.#reloading.then(() => this.#reload())
   }
 
   async #reload(): Promise<void> {
