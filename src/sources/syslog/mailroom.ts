@@ -1,27 +1,24 @@
 /** Where the messages of all senders come together: they are looked through, counted, and wait in the inbox. Troubles are told, seldom. */
-import type { Clock } from '../../lib/clock.ts'
-import { escapeForTerminal } from '../../lib/escape.ts'
 import type { SourceNotice } from '../source.ts'
+import { Tally, type TallyOptions } from '../tally.ts'
 import { Inbox } from './inbox.ts'
 import { asOneLine, hasControl, refusalOf, withoutFinalLf } from './message.ts'
 
-/** A hostile sender can cause troubles without end: one of a kind is told at most this often. */
-const TELL_EVERY_MS = 60_000
+const NONE_YET = {
+  messages: 0,
+  without_priority: 0,
+  without_time: 0,
+  with_control_characters: 0,
+  too_long: 0,
+  dropped: 0,
+  connections: 0,
+  connections_refused: 0,
+  connections_broken: 0,
+  connections_timed_out: 0,
+}
 
 /** What happened since the start; names are those of `status`. */
-export type SyslogCounts = Record<
-  | 'messages'
-  | 'without_priority'
-  | 'without_time'
-  | 'with_control_characters'
-  | 'too_long'
-  | 'dropped'
-  | 'connections'
-  | 'connections_refused'
-  | 'connections_broken'
-  | 'connections_timed_out',
-  number
->
+export type SyslogCounts = Record<keyof typeof NONE_YET, number>
 
 type Trouble = Exclude<keyof SyslogCounts, 'messages' | 'connections'>
 
@@ -37,39 +34,22 @@ const NOTICE_KINDS: Readonly<Record<Trouble, SourceNotice['kind']>> = {
 }
 
 /** What a {@link Mailroom} works with. */
-interface MailroomOptions {
-  readonly clock: Clock
-  readonly notice: (notice: SourceNotice) => void
+interface MailroomOptions extends TallyOptions {
   /** Bytes of lines that wait at most. */
   readonly inboxBytes: number
   readonly maxFrameBytes: number
 }
 
 /** Takes messages of any number of senders. */
-export class Mailroom {
+export class Mailroom extends Tally<keyof SyslogCounts, Trouble> {
   readonly inbox: Inbox
-  readonly counts: SyslogCounts = {
-    messages: 0,
-    without_priority: 0,
-    without_time: 0,
-    with_control_characters: 0,
-    too_long: 0,
-    dropped: 0,
-    connections: 0,
-    connections_refused: 0,
-    connections_broken: 0,
-    connections_timed_out: 0,
-  }
-  readonly #options: MailroomOptions
-  readonly #told = new Map<Trouble, { readonly atMs: number; readonly count: number }>()
+  /** Longest message that is taken. */
+  readonly maxFrameBytes: number
 
   constructor(options: MailroomOptions) {
-    this.#options = options
+    super({ ...NONE_YET }, NOTICE_KINDS, options)
     this.inbox = new Inbox(options.inboxBytes, options.maxFrameBytes)
-  }
-
-  get maxFrameBytes(): number {
-    return this.#options.maxFrameBytes
+    this.maxFrameBytes = options.maxFrameBytes
   }
 
   /** Takes a frame in, or says what is wrong with it; false where there is no room now and it should come again. */
@@ -94,19 +74,6 @@ export class Mailroom {
       this.trouble('with_control_characters', text)
     }
     return true
-  }
-
-  /** Counts a trouble, and tells of it unless one of its kind was told of lately. */
-  trouble(kind: Trouble, text: string): void {
-    const { clock, notice } = this.#options
-    const count = ++this.counts[kind]
-    const last = this.#told.get(kind)
-    const nowMs = clock.now()
-    if (last !== undefined && Math.abs(nowMs - last.atMs) < TELL_EVERY_MS) return
-    this.#told.set(kind, { atMs: nowMs, count })
-    const more = count - (last?.count ?? 0) - 1
-    const detail = more > 0 ? `${text} (and ${more} more before it)` : text
-    notice({ kind: NOTICE_KINDS[kind], detail: escapeForTerminal(detail), trouble: kind !== 'too_long' })
   }
 }
 
