@@ -9,6 +9,7 @@ import { reasonOf } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../source.ts'
+import { toldChunk } from '../told-chunk.ts'
 import { readEvent } from './dovecot-report.ts'
 import { MAX_REPORT_BYTES, readBytes, reportApi } from './report-api.ts'
 import { type Listening, listenHttp, listenLines } from './report-listeners.ts'
@@ -22,10 +23,6 @@ export interface ReportSourceOptions extends ReportsConfig {
   /** Logins that may wait (default: 10,000). */
   readonly mostWaiting?: number
 }
-
-/** Nothing is resumed from it. */
-const POSITION: SourcePosition = { v: 1 }
-const NO_BYTES = Buffer.alloc(0)
 
 /** See {@link Source}. Its chunks carry logins and no bytes. @throws {SourceError | SocketError} where a socket or the secret is of no use */
 export class ReportSource implements Source {
@@ -120,8 +117,6 @@ export class ReportSource implements Source {
   }
 
   #chunk(logins: readonly Login[]): SourceChunk {
-    const newestMs = this.#options.clock.now()
-    const common = { bytes: NO_BYTES, format: 'lines', position: POSITION, origin: this.#origin, newestMs } as const
-    return { ...common, logins, caughtUp: true }
+    return toldChunk({ logins }, this.#origin, this.#options.clock)
   }
 }

@@ -11,6 +11,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import type { Source, SourceChunk, SourceNotice, SourcePosition } from '../source.ts'
 import { StreamListener } from '../stream-listener.ts'
+import { type ToldPart, toldChunk } from '../told-chunk.ts'
 import { type Told, WhosonDialog } from './dialog.ts'
 import { type WhosonCounts, WhosonTally } from './tally.ts'
 
@@ -24,10 +25,6 @@ export interface WhosonSourceOptions {
   /** Commands that may wait (default: 10,000). */
   readonly mostWaiting?: number
 }
-
-/** Nothing is resumed from it. */
-const POSITION: SourcePosition = { v: 1 }
-const NO_BYTES = Buffer.alloc(0)
 
 /** See {@link Source}. Its chunks carry logins, or what ends, and no bytes. @throws {SourceError | SocketError} where it cannot listen */
 export class WhosonSource implements Source {
@@ -104,17 +101,13 @@ export class WhosonSource implements Source {
     }
   }
 
-  #chunk(part: Run): SourceChunk {
-    const newestMs = this.#options.clock.now()
-    const origin = whosonName(this.#options.config)
-    return { bytes: NO_BYTES, format: 'lines', position: POSITION, origin, newestMs, ...part, caughtUp: true }
+  #chunk(part: ToldPart): SourceChunk {
+    return toldChunk(part, whosonName(this.#options.config), this.#options.clock)
   }
 }
 
-type Run = Pick<Required<SourceChunk>, 'logins'> | Pick<Required<SourceChunk>, 'ended'>
-
 /** Logins that come one after the other, then what ends, and so on: a LOGOUT ends what came before it, and nothing that comes after. */
-function* inRuns(told: readonly Told[]): Generator<Run> {
+function* inRuns(told: readonly Told[]): Generator<ToldPart> {
   for (let at = 0; at < told.length; ) {
     const isLogin = 'login' in (told[at] as Told)
     let end = at
