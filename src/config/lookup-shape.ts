@@ -2,9 +2,9 @@
 import type { LookupConfig } from './config.ts'
 import { listOf } from './list-of.ts'
 import { type ListenAt, listenAt, unixSocketOf } from './listen-shape.ts'
-import { type Member, record } from './members.ts'
-import { type Fault, Faults } from './problem.ts'
-import { fileMode, groupName, integer, oneOf, type Shape, socketPath } from './shapes.ts'
+import { type Member, record, refined } from './members.ts'
+import type { Fault } from './problem.ts'
+import { fileMode, groupName, integer, oneOf, socketPath } from './shapes.ts'
 
 /** What an MTA may speak. */
 const lookupProtocols = ['socketmap', 'policy', 'readsocket', 'opensmtpd', 'whoson'] as const
@@ -48,22 +48,13 @@ export const lookupMembers = {
   },
 } as const satisfies Record<string, Member>
 
-const anyLookup = record<Readonly<Record<string, unknown>>>(lookupMembers, 'a mapping with `protocol` and `socket`', [
-  'protocol',
-])
+type Read = Readonly<Record<string, unknown>>
 
-const lookup: Shape<LookupConfig> = {
-  ...anyLookup,
-  kind: 'lookup socket',
-  read(raw) {
-    const read = anyLookup.read(raw)
-    if (read instanceof Faults) return read
-    const faults = faultsOf(read)
-    return faults.length > 0 ? new Faults(faults) : lookupOf(read)
-  },
-}
+const anyLookup = record<Read>(lookupMembers, 'a mapping with `protocol` and `socket`', ['protocol'])
 
-function faultsOf(read: Readonly<Record<string, unknown>>): Fault[] {
+const lookup = refined(anyLookup, 'lookup socket', faultsOf, lookupOf)
+
+function faultsOf(read: Read): Fault[] {
   const has = (name: keyof typeof lookupMembers) => name in read
   const ofKey = (name: keyof typeof lookupMembers, text: string): Fault => ({ at: [name], text, ofKey: true })
   if (!has('socket') && !has('listen'))
@@ -82,7 +73,7 @@ function faultsOf(read: Readonly<Record<string, unknown>>): Fault[] {
   ]
 }
 
-function lookupOf(read: Readonly<Record<string, unknown>>): LookupConfig {
+function lookupOf(read: Read): LookupConfig {
   const listen = read.listen as ListenAt | undefined
   return {
     protocol: read.protocol as LookupConfig['protocol'],

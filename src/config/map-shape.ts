@@ -3,9 +3,9 @@ import { dirname } from 'node:path'
 import type { MapConfig } from './config.ts'
 import { listOf } from './list-of.ts'
 import { command } from './list-shapes.ts'
-import { type Member, record } from './members.ts'
-import { type Fault, Faults } from './problem.ts'
-import { absolutePath, fileMode, groupName, integer, oneOf, type Shape, words } from './shapes.ts'
+import { type Member, record, refined } from './members.ts'
+import type { Fault } from './problem.ts'
+import { absolutePath, fileMode, groupName, integer, oneOf, words } from './shapes.ts'
 
 /** What a map may be. */
 const mapFormats = [
@@ -120,15 +120,15 @@ type Read = Readonly<Partial<Record<MemberName, unknown>>> & { readonly format: 
 
 const anyMap = record<Read>(mapMembers, 'a mapping with `format` and `path`', ['format'])
 
-const map: Shape<MapConfig> = {
-  ...anyMap,
-  kind: 'map',
-  read(raw) {
-    const read = anyMap.read(raw)
-    if (read instanceof Faults) return read
-    const faults = faultsOf(read)
-    return faults.length > 0 ? new Faults(faults) : mapOf(read)
-  },
+const map = refined(anyMap, 'map', faultsOf, mapOf)
+
+/** What a map without a command lacks. */
+const NEEDS_COMMAND: Readonly<Partial<Record<MapFormat, string>>> = {
+  command: 'add the program and its arguments: [/usr/local/bin/on-change]',
+  opensmtpd:
+    'smtpd reads the file only when told to, so add what does it (docs/opensmtpd.md): [/usr/bin/touch, /var/lib/popauthd/opensmtpd-changed]',
+  courier:
+    'Courier reads what makesmtpaccess makes of the file, so add what runs it (docs/courier.md): [/usr/bin/touch, /var/lib/popauthd/courier-changed]',
 }
 
 function faultsOf(read: Read): Fault[] {
@@ -140,44 +140,43 @@ function faultsOf(read: Read): Fault[] {
       text: `a map of format ${read.format} has no such option; take it out`,
       ofKey: true,
     }))
-  const lacking: Fault[] = []
-  if (may.includes('path') && read.path === undefined)
-    lacking.push({ at: [], text: 'has no path; add the file that the MTA reads' })
-  if (read.format === 'courier' && dirname(String(read.path)) === (read.rules ?? SMTPACCESS))
-    lacking.push({
-      at: ['path'],
-      text: 'lies among your own files, where makesmtpaccess may meet it half written; choose another directory and link it there',
-    })
-  const program = read.command as readonly string[] | undefined
-  if (read.format === 'command' && (program === undefined || program.length === 0))
-    lacking.push({ at: [], text: 'has no command; add the program and its arguments: [/usr/local/bin/on-change]' })
-  if (read.format === 'opensmtpd' && (program === undefined || program.length === 0))
-    lacking.push({
-      at: [],
-      text: 'has no command; smtpd reads the file only when told to, so add what does it (docs/opensmtpd.md): [/usr/bin/touch, /var/lib/popauthd/opensmtpd-changed]',
-    })
-  if (read.format === 'courier' && (program === undefined || program.length === 0))
-    lacking.push({
-      at: [],
-      text: 'has no command; Courier reads what makesmtpaccess makes of the file, so add what runs it (docs/courier.md): [/usr/bin/touch, /var/lib/popauthd/courier-changed]',
-    })
-  if ((read.format === 'postfix' || read.format === 'nftables') && program?.length === 0)
-    lacking.push({ at: ['command'], text: 'is empty; name the program, or take it out' })
-  return [...foreign, ...lacking]
+  const lacksPath = may.includes('path') && read.path === undefined
+  return [
+    ...foreign,
+    ...(lacksPath ? [{ at: [], text: 'has no path; add the file that the MTA reads' }] : []),
+    ...placeFaults(read),
+    ...commandFaults(read),
+  ]
+}
+
+function placeFaults({ format, path, rules }: Read): Fault[] {
+  if (format === 'courier' && dirname(String(path)) === (rules ?? SMTPACCESS)) {
+    const text =
+      'lies among your own files, where makesmtpaccess may meet it half written; choose another directory and link it there'
+    return [{ at: ['path'], text }]
+  }
+  return []
+}
+
+function commandFaults({ format, command }: Read): Fault[] {
+  const isEmpty = (command as readonly string[] | undefined)?.length === 0
+  const need = NEEDS_COMMAND[format]
+  if (need !== undefined) return command === undefined || isEmpty ? [{ at: [], text: `has no command; ${need}` }] : []
+  if (isEmpty && DEFAULT_COMMANDS[format] !== undefined)
+    return [{ at: ['command'], text: 'is empty; name the program, or take it out' }]
+  return []
 }
 
 function mapOf(read: Read): MapConfig {
-  const { format, path, mode = 0o644, group, map_type, rules, table = 'inet filter' } = read
-  const {
-    set_ipv4: setIpv4 = 'popauthd4',
-    set_ipv6: setIpv6 = 'popauthd6',
-    gather_milliseconds = format === 'courier' ? 1000 : 200,
-  } = read
-  const program = read.command ?? DEFAULT_COMMANDS[format] ?? []
-  const common = { format, gatherMilliseconds: gather_milliseconds, command: program }
-  const { set_always_ipv4: setAlwaysIpv4 = 'popauthd4_always', set_always_ipv6: setAlwaysIpv6 = 'popauthd6_always' } =
-    read
-  if (format === 'nftables') return { ...common, table, setIpv4, setIpv6, setAlwaysIpv4, setAlwaysIpv6 } as MapConfig
+  const { format, path, mode = 0o644, group, map_type, rules } = read
+  const gatherMilliseconds = read.gather_milliseconds ?? (format === 'courier' ? 1000 : 200)
+  const common = { format, gatherMilliseconds, command: read.command ?? DEFAULT_COMMANDS[format] ?? [] }
+  const name = (member: 'table' | (`set_${string}` & MemberName)) => read[member] ?? mapMembers[member].default
+  if (format === 'nftables') {
+    const sets = { setIpv4: name('set_ipv4'), setIpv6: name('set_ipv6') }
+    const always = { setAlwaysIpv4: name('set_always_ipv4'), setAlwaysIpv6: name('set_always_ipv6') }
+    return { ...common, table: name('table'), ...sets, ...always } as MapConfig
+  }
   if (format === 'command') return common as MapConfig
   const extra = {
     ...(format === 'postfix' ? { mapType: map_type } : {}),

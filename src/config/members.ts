@@ -55,3 +55,22 @@ export function record<T>(
     },
   }
 }
+
+/** What `shape` reads as the program works with it, unless `faultsOf` finds that its parts do not go together. */
+export function refined<R extends object, T>(
+  shape: Shape<R>,
+  kind: string,
+  faultsOf: (read: R) => readonly Fault[],
+  make: (read: R) => T,
+): Shape<T> {
+  return {
+    ...shape,
+    kind,
+    read(raw) {
+      const read = shape.read(raw)
+      if (read instanceof Faults) return read
+      const faults = faultsOf(read)
+      return faults.length > 0 ? new Faults(faults) : make(read)
+    },
+  }
+}

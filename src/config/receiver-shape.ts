@@ -2,8 +2,9 @@
 import { parseClientAddress } from '../core/client-address.ts'
 import type { ProvenConfig } from './config.ts'
 import { listOf } from './list-of.ts'
-import { type Member, record } from './members.ts'
-import { Faults, fault } from './problem.ts'
+import { unixSocketOf } from './listen-shape.ts'
+import { type Member, record, refined } from './members.ts'
+import { fault } from './problem.ts'
 import { absolutePath, fileMode, groupName, integer, oneOf, type Shape, socketPath } from './shapes.ts'
 
 const address: Shape<string> = {
@@ -116,22 +117,16 @@ interface ReceiverRules<T> {
 /** A receiver; what its transport does not know, or lacks, is a fault. */
 export function receiverShape<T>(members: Readonly<Record<string, Member>>, rules: ReceiverRules<T>): Shape<T> {
   const any = record<Read>(members, rules.kind, ['transport'], { transport: rules.missing })
-  return {
-    ...any,
-    kind: 'options of a receiver',
-    read(raw) {
-      const read = any.read(raw)
-      if (read instanceof Faults) return read
-      const transport = read.transport as ProvenConfig['transport']
-      const rule = rules.others?.[transport] ?? { known: OF_TRANSPORT[transport], required: REQUIRED[transport] }
-      const refusal = rules.refusal?.(read)
-      const faults = [
-        ...faultsOf(transport, rule, read),
-        ...(refusal === undefined ? [] : [{ at: ['transport'], text: refusal, ofKey: false }]),
-      ]
-      return faults.length > 0 ? new Faults(faults) : rules.receiverOf(read)
-    },
+  const allFaultsOf = (read: Read) => {
+    const transport = read.transport as ProvenConfig['transport']
+    const rule = rules.others?.[transport] ?? { known: OF_TRANSPORT[transport], required: REQUIRED[transport] }
+    const refusal = rules.refusal?.(read)
+    return [
+      ...faultsOf(transport, rule, read),
+      ...(refusal === undefined ? [] : [{ at: ['transport'], text: refusal, ofKey: false }]),
+    ]
   }
+  return refined(any, 'options of a receiver', allFaultsOf, rules.receiverOf)
 }
 
 function faultsOf(transport: string, { known, required }: Rule, read: Read) {
@@ -155,14 +150,7 @@ function faultsOf(transport: string, { known, required }: Rule, read: Read) {
 export function provenReceiverOf(read: Read, defaultPort: number): ProvenConfig {
   const value = <T>(name: Name, otherwise: T) => (name in read ? (read[name] as T) : otherwise)
   const maxConnections = value('max_connections', 100)
-  if (read.transport === 'unix') {
-    const socket = {
-      path: value('socket', ''),
-      mode: value('mode', 0o660),
-      group: value<string | undefined>('group', undefined),
-    }
-    return { transport: 'unix', ...socket, maxConnections }
-  }
+  if (read.transport === 'unix') return { transport: 'unix', ...unixSocketOf(read), maxConnections }
   const place = { address: value('address', '127.0.0.1'), port: value('port', defaultPort) }
   const files = { certificate: value('certificate', ''), key: value('key', ''), clientCa: value('client_ca', '') }
   return { transport: 'tls', ...place, ...files, clientNames: value('client_names', []), maxConnections }
