@@ -149,13 +149,17 @@ function faultsOf(read: Read): Fault[] {
   ]
 }
 
+/** What popauthd writes takes the place of what lies there. */
 function placeFaults({ format, path, rules }: Read): Fault[] {
   if (format === 'courier' && dirname(String(path)) === (rules ?? SMTPACCESS)) {
     const text =
       'lies among your own files, where makesmtpaccess may meet it half written; choose another directory and link it there'
     return [{ at: ['path'], text }]
   }
-  return []
+  if (format !== 'tcprules' || path === undefined || path !== rules) return []
+  const text =
+    'is the file with your own rules, which would be lost; name the file that tcpserver reads, which ends in .cdb'
+  return [{ at: ['path'], text }]
 }
 
 function commandFaults({ format, command }: Read): Fault[] {
