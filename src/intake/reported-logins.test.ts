@@ -1,50 +1,25 @@
 /** Logins without a line, beside those of a log, in one real table: each counts once. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { NetworkSet } from '../admission/network-set.ts'
-import type { AdmissionPolicy } from '../admission/policy.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { basePolicy, clock, ip, reopen, table, WINDOW } from '../../test/support/table-of-test.ts'
 import type { TableChange } from '../core/authorization.ts'
-import { type ClientAddress, parseClientAddress } from '../core/client-address.ts'
 import type { Login } from '../core/login.ts'
 import { Events } from '../events.ts'
-import { ManualClock } from '../lib/clock.ts'
 import { createLogger } from '../log.ts'
 import { parsers } from '../parsers/index.ts'
 import { LoginScanner } from '../parsers/scanner.ts'
 import type { Source, SourceChunk } from '../sources/source.ts'
-import { AuthorizationTable } from '../table/authorization-table.ts'
 import { Intake } from './intake.ts'
 
 const START = Date.parse('2026-11-22T16:20:05.700Z')
-const WINDOW = 30 * 60_000
-const ADDRESS = parseClientAddress('198.51.100.7') as ClientAddress
-const policy: AdmissionPolicy = {
-  windowMs: WINDOW,
-  addressesPerUser: 3,
-  usersPerAddress: 1,
-  maxAddresses: 1000,
-  ipv6Prefix: 128,
-  never: new NetworkSet([]),
-  always: new NetworkSet([]),
-  staticVeto: () => undefined,
-}
+const ADDRESS = ip('198.51.100.7')
+const policy = { ...basePolicy, usersPerAddress: 1 }
 
-let directory: string
-let clock: ManualClock
-let table: AuthorizationTable
 let changes: TableChange[]
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'popauthd-reported-'))
-  clock = new ManualClock(START)
+  clock.set(START)
   changes = []
-  table = await AuthorizationTable.open({ directory, clock, policy })
-})
-afterEach(async () => {
-  await table[Symbol.asyncDispose]()
-  rmSync(directory, { recursive: true })
+  await reopen(policy)
 })
 
 const reported = (changed: Partial<Login> = {}): SourceChunk => {
@@ -108,26 +83,17 @@ describe('a reported login', () => {
     expect(changes).toEqual([])
   })
 
-  it('is no other login than that of its line, in either order', async () => {
-    const line = () => take('file:mail.log', logged())
-    const report = () => take('dovecot_reports:x', reported())
-    const ends: unknown[] = []
-    for (const both of [
-      [line, report],
-      [report, line],
-      [report, line, report, line],
-    ]) {
-      changes = []
-      for (const one of both) await one()
-      const { untilMs } = table.lookup(ADDRESS)
-      ends.push(untilMs)
+  it.each(['line, report', 'report, line', 'report, line, report, line'])(
+    'is no other login than that of its line: %s',
+    async (order) => {
+      for (const one of order.split(', '))
+        await (one === 'line' ? take('file:mail.log', logged()) : take('dovecot_reports:x', reported()))
+      expect(table.lookup(ADDRESS).untilMs).toBe(START + WINDOW)
       expect(table.record(ADDRESS)?.users).toMatchObject([{ user: 'alice', lastMs: START, server: 'dovecot' }])
       expect(changes.filter(({ kind }) => kind === 'granted')).toHaveLength(1)
       expect(changes.filter(({ kind }) => kind === 'ended')).toHaveLength(0)
-      await reset()
-    }
-    expect(ends).toEqual([START + WINDOW, START + WINDOW, START + WINDOW])
-  })
+    },
+  )
 
   it('ends with the word of its source, in the order of the chunks', async () => {
     const out = () => chunk({ ended: [{ address: ADDRESS, server: 'whoson', atMs: START }], position: { v: 1 } })
@@ -153,10 +119,3 @@ describe('a reported login', () => {
     expect(table.lookup(ADDRESS).reason).toBe('too_many_users')
   })
 })
-
-async function reset(): Promise<void> {
-  await table[Symbol.asyncDispose]()
-  rmSync(directory, { recursive: true })
-  directory = mkdtempSync(join(tmpdir(), 'popauthd-reported-'))
-  table = await AuthorizationTable.open({ directory, clock, policy })
-}

@@ -1,47 +1,26 @@
 /** What the end of a source's logins does to a real table, and what it leaves alone. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { NetworkSet } from '../admission/network-set.ts'
-import type { AdmissionPolicy } from '../admission/policy.ts'
-import { type ClientAddress, parseClientAddress } from '../core/client-address.ts'
-import { ManualClock } from '../lib/clock.ts'
-import { AuthorizationTable } from './authorization-table.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
+import {
+  basePolicy,
+  clock,
+  ip,
+  login as loginOf,
+  nets,
+  reopen,
+  START,
+  table,
+  WINDOW,
+} from '../../test/support/table-of-test.ts'
 
-const START = Date.parse('2026-11-22T16:20:05Z')
-const WINDOW = 30 * 60_000
-const [HERE, THERE] = ['198.51.100.7', '198.51.100.8'].map(parseClientAddress) as [ClientAddress, ClientAddress]
-const policy: AdmissionPolicy = {
-  windowMs: WINDOW,
-  addressesPerUser: 1,
-  usersPerAddress: 2,
-  maxAddresses: 1000,
-  ipv6Prefix: 64,
-  never: new NetworkSet([]),
-  always: new NetworkSet([]),
-  staticVeto: () => undefined,
-}
+const [HERE, THERE] = [ip('198.51.100.7'), ip('198.51.100.8')]
+const policy = { ...basePolicy, addressesPerUser: 1, ipv6Prefix: 64, always: nets() }
 
-let directory: string
-let clock: ManualClock
-let table: AuthorizationTable
-
-beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'popauthd-ended-'))
-  clock = new ManualClock(START)
-  table = await AuthorizationTable.open({ directory, clock, policy })
-})
-afterEach(async () => {
-  await table[Symbol.asyncDispose]()
-  rmSync(directory, { recursive: true })
-})
+beforeEach(() => reopen(policy))
 
 /** One login a second later than the one before. */
 async function login(user: string, server: string, address = HERE) {
   clock.advance(1000)
-  const one = { user, address, server, service: 'any', atMs: clock.now() } as const
-  return (await table.commit({ logins: [one] })).changes
+  return (await table.commit({ logins: [{ ...loginOf(user, address, clock.now()), server }] })).changes
 }
 const end = async (address = HERE) =>
   (await table.commit({ logins: [], ended: [{ address, server: 'whoson', atMs: clock.now() }] })).changes
@@ -103,7 +82,7 @@ describe('a LOGOUT', () => {
   })
 
   it('is about the whole IPv6 network that a login opens', async () => {
-    const [one, other] = ['2001:db8::1', '2001:db8::2'].map(parseClientAddress) as [ClientAddress, ClientAddress]
+    const [one, other] = [ip('2001:db8::1'), ip('2001:db8::2')]
     await login('alice', 'whoson', one)
     expect(table.lookup(other).authorized).toBe(true)
     await end(other)
@@ -113,16 +92,13 @@ describe('a LOGOUT', () => {
   it('stays after a restart', async () => {
     await login('alice', 'whoson')
     await end()
-    await table[Symbol.asyncDispose]()
-    table = await AuthorizationTable.open({ directory, clock, policy })
+    await reopen(policy)
     expect(table.lookup(HERE).authorized).toBe(false)
     expect([...table.authorizations()]).toEqual([])
   })
 
   it('ends what is still on its way to the disk', async () => {
-    clock.advance(1000)
-    const one = { user: 'alice', address: HERE, server: 'whoson', service: 'any', atMs: clock.now() } as const
-    const committing = table.commit({ logins: [one] })
+    const committing = login('alice', 'whoson')
     const [ended] = await Promise.all([end(), committing])
     expect(ended).toMatchObject([{ kind: 'ended', address: HERE }])
     expect(table.lookup(HERE).authorized).toBe(false)

@@ -1,36 +1,25 @@
 /** What is told where the table cannot be written, or read, in the midst of going over all of it. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { NetworkSet } from '../admission/network-set.ts'
-import type { AdmissionPolicy } from '../admission/policy.ts'
+import {
+  basePolicy,
+  clock,
+  directory,
+  nets,
+  openAgain,
+  reopen,
+  START,
+  table,
+  WINDOW,
+} from '../../test/support/table-of-test.ts'
 import { addressFromBytes, addressToBytes } from '../core/client-address.ts'
 import { TableError } from '../errors.ts'
-import { ManualClock } from '../lib/clock.ts'
-import { AuthorizationTable } from './authorization-table.ts'
 import { TableStore } from './store.ts'
 
-const START = Date.UTC(2026, 2, 1, 12)
-const WINDOW = 1_800_000
-const none = new NetworkSet([])
-const policy: AdmissionPolicy = {
-  windowMs: WINDOW,
-  addressesPerUser: 3,
-  usersPerAddress: 3,
-  maxAddresses: 10_000,
-  ipv6Prefix: 128,
-  never: none,
-  always: none,
-  staticVeto: () => undefined,
-}
+const policy = { ...basePolicy, maxAddresses: 10_000, always: nets(), staticVeto: () => undefined }
 const address = (n: number) =>
   addressFromBytes(Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, n >> 8, n & 255]))
-
-let directory: string
-let clock: ManualClock
-let table: AuthorizationTable
 
 async function fill(count: number): Promise<void> {
   const logins = Array.from({ length: count }, (_, n) => {
@@ -39,16 +28,10 @@ async function fill(count: number): Promise<void> {
   await table.commit({ logins })
 }
 
-beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'popauthd-passes-'))
-  clock = new ManualClock(START)
-  table = await AuthorizationTable.open({ directory, clock, policy })
-})
+beforeEach(() => reopen(policy))
 
-afterEach(async () => {
+afterEach(() => {
   vi.restoreAllMocks()
-  await table[Symbol.asyncDispose]()
-  rmSync(directory, { recursive: true })
 })
 
 it('tells every change once where a pass over the table fails in its middle and is tried again', async () => {
@@ -67,14 +50,19 @@ it('tells every change once where a pass over the table fails in its middle and 
   expect(told).toHaveLength(1_200)
 })
 
-it('goes on past a damaged record: it opens nothing, keeps nobody open, and a login makes it anew', async () => {
-  await fill(10)
+/** Puts what is no record in the place of those of addresses. */
+async function damage(...numbers: readonly number[]): Promise<void> {
   await table[Symbol.asyncDispose]()
   const root = open({ path: join(directory, 'table.mdb'), noSubdir: true, maxDbs: 8 })
   const records = root.openDB<unknown, Buffer>({ name: 'addresses', keyEncoding: 'binary', encoding: 'msgpack' })
-  for (const n of [0, 1, 2]) await records.put(addressToBytes(address(n)), 'no record')
+  for (const n of numbers) await records.put(addressToBytes(address(n)), 'no record')
   await root.close()
-  table = await AuthorizationTable.open({ directory, clock, policy })
+  await openAgain(policy)
+}
+
+it('goes on past a damaged record: it opens nothing, keeps nobody open, and a login makes it anew', async () => {
+  await fill(10)
+  await damage(0, 1, 2)
   expect(table.lookup(address(1))).toMatchObject({ authorized: false })
   expect([...table.authorizations()].map((one) => one.address)).toEqual([3, 4, 5, 6, 7, 8, 9].map(address))
   const login = { user: 'new', address: address(1), service: 'imap', server: 'test', atMs: START + 1 } as const

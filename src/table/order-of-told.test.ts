@@ -1,53 +1,37 @@
 /** What a pass over the table tells at its end must not come after what others told of the same address since. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { NetworkSet } from '../admission/network-set.ts'
+import {
+  basePolicy,
+  clock,
+  login as loginOf,
+  MINUTE,
+  nets,
+  reopen,
+  START,
+  table,
+} from '../../test/support/table-of-test.ts'
 import type { AdmissionPolicy } from '../admission/policy.ts'
 import type { TableChange } from '../core/authorization.ts'
 import type { ClientAddress } from '../core/client-address.ts'
-import type { Login } from '../core/login.ts'
-import { ManualClock } from '../lib/clock.ts'
-import { AuthorizationTable } from './authorization-table.ts'
 import type { FlushOutcome } from './results.ts'
 import { TableStore } from './store.ts'
 
-const START = Date.UTC(2026, 2, 1, 12)
-const MINUTE = 60_000
-const none = new NetworkSet([])
-const policy: AdmissionPolicy = {
-  windowMs: 30 * MINUTE,
-  addressesPerUser: 3,
-  usersPerAddress: 3,
-  maxAddresses: 100,
-  ipv6Prefix: 128,
-  never: none,
-  always: none,
-  staticVeto: () => undefined,
-}
+const policy = { ...basePolicy, always: nets(), staticVeto: () => undefined }
 const address = '192.0.2.7' as ClientAddress
-const login = (atMs: number): Login => ({ user: 'alice', address, service: 'imap', server: 'test', atMs })
+const login = (atMs: number) => loginOf('alice', address, atMs)
 
-let directory: string
-let clock: ManualClock
-let table: AuthorizationTable
 /** All that was told, in its order. */
 let told: TableChange[]
 const tell = (changes: readonly TableChange[]) => void told.push(...changes)
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'popauthd-told-'))
-  clock = new ManualClock(START)
-  table = await AuthorizationTable.open({ directory, clock, policy })
+  await reopen(policy)
   told = []
   tell((await table.commit({ logins: [login(START)] })).changes)
 })
 
-afterEach(async () => {
+afterEach(() => {
   vi.restoreAllMocks()
-  await table[Symbol.asyncDispose]()
-  rmSync(directory, { recursive: true })
 })
 
 /** Runs a pass under `fresh`, and `other` as soon as the pass has written its first piece. */
