@@ -66,7 +66,7 @@ export class Commits {
       this.#committing.findLast((draft) => !draft.isVoid),
     )
     const admissions = await mapInTurns(input.logins, (login) => admitLogin(draft, login, this.#parts.context(), nowMs))
-    for (const one of input.ended ?? []) endLogins(draft, one, this.#parts.context().policy, nowMs)
+    await mapInTurns(input.ended ?? [], (one) => endLogins(draft, one, this.#parts.context().policy, nowMs))
     const changes = await this.#settleTouched(draft, admissions, nowMs)
     if (input.position !== undefined) draft.setPosition(input.position.sourceId, input.position.value)
     const outcomes = await mapInTurns(input.logins, (login, i) =>
