@@ -165,7 +165,7 @@ export class AuthorizationTable implements AsyncDisposable {
       if (after === undefined) break
     }
     for (const address of this.#rejudging.addressesWithoutLogin(this.#context.policy)) {
-      if (this.#stored(address) !== undefined) continue
+      if (this.#store.soundRecord(addressToBytes(address)) !== undefined) continue
       const authorization = this.#authorizationOf(address, undefined)
       if (authorization !== undefined) yield authorization
     }
@@ -330,7 +330,7 @@ export class AuthorizationTable implements AsyncDisposable {
   #seen(address: ClientAddress): StoredRecord | undefined {
     const key = addressToBytes(tableAddress(address, this.#context.policy.ipv6Prefix))
     const onItsWay = this.#commits.onItsWay(key)
-    return onItsWay === undefined ? this.#store.record(key) : onItsWay.record
+    return onItsWay === undefined ? this.#store.soundRecord(key) : onItsWay.record
   }
 
   #stored(address: ClientAddress): StoredRecord | undefined {

@@ -1,6 +1,6 @@
 /** One transaction in the making: reads through to the store, gathers what changes, and derives the indexes from the records. */
 import type { UserLogin } from '../core/authorization.ts'
-import { DamagedTableError, VoidCommitError } from '../errors.ts'
+import { VoidCommitError } from '../errors.ts'
 import { NOT_INDEXED, type StoredRecord } from './record.ts'
 import { type IndexEntry, type StoreWrites, type TableStore, userKeyOf } from './store.ts'
 
@@ -57,7 +57,7 @@ export class Draft {
     const name = key.toString('latin1')
     let entry = this.#entries.get(name)
     if (entry === undefined) {
-      const record = this.#base === undefined ? this.#stored(key) : this.#base.#recordOf(key, name)
+      const record = this.#base === undefined ? this.#store.soundRecord(key) : this.#base.#recordOf(key, name)
       entry = { key, before: record, record }
       this.#entries.set(name, entry)
     }
@@ -234,17 +234,7 @@ export class Draft {
   #recordOf(key: Buffer, name: string): StoredRecord | undefined {
     const written = this.#sealed?.records.get(name)
     if (written !== undefined) return written.record
-    return this.#base === undefined ? this.#stored(key) : this.#base.#recordOf(key, name)
-  }
-
-  /** A damaged record authorizes nobody, and must not keep others from being written: it is as if there were none. */
-  #stored(key: Buffer): StoredRecord | undefined {
-    try {
-      return this.#store.record(key)
-    } catch (error) {
-      if (error instanceof DamagedTableError) return undefined
-      throw error
-    }
+    return this.#base === undefined ? this.#store.soundRecord(key) : this.#base.#recordOf(key, name)
   }
 
   /** Keys of all addresses at which a user may be once this draft is written. */

@@ -75,3 +75,13 @@ it('goes on past a damaged record: it opens nothing, keeps nobody open, and a lo
   )
   expect(table.nextExpiryMs()).toBe(START + 1 + WINDOW)
 })
+
+it('lets the word of the operator stand where a record is damaged', async () => {
+  await fill(3)
+  await table.applyDecision({ kind: 'allow', address: address(1), atMs: clock.now(), untilMs: clock.now() + WINDOW })
+  await damage(0, 1)
+  expect(table.lookup(address(1))).toMatchObject({ authorized: true, reason: 'allowed' })
+  expect(new Set([...table.authorizations()].map((one) => one.address))).toEqual(new Set([1, 2].map(address)))
+  const closed = { ...policy, staticVeto: (one: string) => (one === address(2) ? 'Connect:10 REJECT' : undefined) }
+  expect(await table.reconfigure(closed)).toMatchObject([{ kind: 'ended', address: address(2) }])
+})

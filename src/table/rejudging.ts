@@ -115,7 +115,7 @@ export class Rejudging {
   #rebase(atMs: number, policy: AdmissionPolicy): TableChange[] {
     const before = this.addressesWithoutLogin(this.#ledger.basePolicy)
     const addresses = [...new Set([...before, ...this.addressesWithoutLogin(policy)])]
-    const absent = addresses.filter((address) => this.#store.record(addressToBytes(address)) === undefined)
+    const absent = addresses.filter((address) => this.#store.soundRecord(addressToBytes(address)) === undefined)
     const told = absent.map((address) => this.#ledger.told(address, undefined))
     this.#ledger.basePolicy = policy
     this.#ledger.baseMs = atMs

@@ -106,9 +106,16 @@ export class TableStore implements AsyncDisposable {
     }
   }
 
+  /** @throws {DamagedTableError} */
   record(key: Buffer): StoredRecord | undefined {
     const stored = this.#addresses.get(key)
     return stored === undefined ? undefined : decodeRecord(key, stored)
+  }
+
+  /** As {@link record}. A damaged record authorizes nobody, and must not keep others from being told or written: it is as if there were none. */
+  soundRecord(key: Buffer): StoredRecord | undefined {
+    const stored = this.#addresses.get(key)
+    return stored === undefined ? undefined : soundRecord(key, stored)
   }
 
   /** At most `limit` records behind `after` (or from the first), in the order of their keys; damaged ones, which authorize nobody, are left out. */
