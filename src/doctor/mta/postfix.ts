@@ -2,7 +2,7 @@
 import { isAbsolute, join } from 'node:path'
 import { isIPv4Address, networkContains, parseNetwork } from '../../core/client-address.ts'
 import { reasonOf } from '../../errors.ts'
-import { lookAtPostfix, mainService, type PostfixFound } from '../../setup/postfix/look.ts'
+import { lookAtPostfix, mainService, type PostfixFound, RECIPIENTS, RELAY } from '../../setup/postfix/look.ts'
 import { wordsOf } from '../../setup/postfix/restrictions.ts'
 import { DOCTOR_SERVICE } from '../../setup/recipes/postfix.ts'
 import { reacherOf } from '../attachments.ts'
@@ -13,8 +13,6 @@ import { type TableRead, tableAnswers, tableFindings, tablesRead } from './postf
 import { openSmtpDialog, type SmtpAnswer, type SmtpDialog, type SmtpPlace } from './smtp-dialog.ts'
 import { socketFor } from './socket-for.ts'
 
-const RELAY = 'smtpd_relay_restrictions'
-const RECIPIENTS = 'smtpd_recipient_restrictions'
 const SETUP = 'popauthd setup mta postfix prints the lines, and --write puts them in; then: postfix reload'
 
 /** What asks popauthd in a list of restrictions. */

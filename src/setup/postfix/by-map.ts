@@ -2,10 +2,8 @@
 import { entryStep } from '../common.ts'
 import { pathTroubles } from '../map-path.ts'
 import type { SetupContext, Step, Trouble } from '../plan.ts'
-import { type PostfixMap, type PostfixPlaces, postfixMapEntry } from '../recipes/postfix.ts'
+import { PAGE, type PostfixMap, type PostfixPlaces, postfixMapEntry } from '../recipes/postfix.ts'
 import { isOlderThan, type PostfixFound } from './look.ts'
-
-const PAGE = 'docs/postfix.md'
 
 /** What holds for every table. */
 export const MAP_NOTES = [

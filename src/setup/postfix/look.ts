@@ -38,8 +38,12 @@ export interface PostfixFound {
   readonly parameters: Readonly<Record<string, string>>
 }
 
+/** The list that the recipe changes. */
+export const RELAY = 'smtpd_relay_restrictions'
+/** The list that is gone through as well. */
+export const RECIPIENTS = 'smtpd_recipient_restrictions'
 /** The parameters that decide who may relay. */
-export const RELAY_PARAMETERS = ['smtpd_relay_restrictions', 'smtpd_recipient_restrictions'] as const
+export const RELAY_PARAMETERS = [RELAY, RECIPIENTS] as const
 
 const PARAMETERS = [
   'mail_version',

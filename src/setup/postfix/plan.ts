@@ -1,40 +1,27 @@
 /** `setup mta postfix`: the recipe of docs/postfix.md for the Postfix of this host. */
-import { dirname } from 'node:path'
-import {
-  daemonTrouble,
-  dropInSteps,
-  entryStep,
-  groupSteps,
-  groupTrouble,
-  restartLines,
-  socketLookups,
-} from '../common.ts'
-import type { FileStep, Mta, Plan, SetupContext, Step, Trouble, Validation } from '../plan.ts'
+import { daemonTrouble, restartLines } from '../common.ts'
+import type { FileStep, Mta, Plan, SetupContext, Step, Validation } from '../plan.ts'
 import { listText } from '../popauthd-yaml.ts'
 import {
   DOCTOR_SERVICE,
   doctorService,
   type LiveWay,
-  makeDirectory,
+  PAGE,
   type PostfixPlaces,
   type PostfixWay,
   postfixChecks,
   postfixDefaults,
   postfixEntry,
   postfixMapEntry,
-  postfixQuestion,
   postfixRestrictions,
   restrictionsText,
 } from '../recipes/postfix.ts'
 import { saidBy } from '../tools.ts'
+import { LIVE_WAYS, liveSteps, liveTroubles, lookupThere } from './by-lookup.ts'
 import { MAP_NOTES, mapFor, mapSteps, mapThere, mapTroubles } from './by-map.ts'
-import { isOlderThan, lookAtPostfix, mainService, type PostfixFound } from './look.ts'
-import { type Parameter, parametersIn, withParameter } from './main-cf.ts'
-import { refusalBefore, withQuestion } from './restrictions.ts'
-
-const RELAY = 'smtpd_relay_restrictions'
-const RECIPIENT = 'smtpd_recipient_restrictions'
-const PAGE = 'docs/postfix.md'
+import { lookAtPostfix, mainService, type PostfixFound, RELAY } from './look.ts'
+import { withParameter } from './main-cf.ts'
+import { overrideTroubles, reasonFor, recipientTroubles, relayStep } from './relay-list.ts'
 
 /** Postfix, as `setup` knows it. */
 export const postfix: Mta = {
@@ -81,13 +68,6 @@ function absent(context: SetupContext, why = 'Postfix is not installed here: the
   }
 }
 
-const REASON = `asks popauthd about relaying only: in front of permit_auth_destination a popauthd that is away would hold up mail to your own domains`
-const MAP_REASON = `reads popauthd's table for relaying only; the pattern makes Postfix look for whole addresses: it would cut IPv6 addresses at their colons, and find the login of another host`
-
-function reasonFor(way: PostfixWay): string {
-  return way === 'map' ? MAP_REASON : REASON
-}
-
 async function planFor(context: SetupContext, found: PostfixFound): Promise<Plan> {
   const way = wayFor(context, found)
   const places = await placesFor(context, found)
@@ -116,23 +96,6 @@ async function planFor(context: SetupContext, found: PostfixFound): Promise<Plan
   }
 }
 
-/** popauthd's socket below the queue directory, open for smtpd. */
-async function liveSteps(
-  context: SetupContext,
-  found: PostfixFound,
-  way: LiveWay,
-  places: PostfixPlaces,
-): Promise<Step[]> {
-  const isThere = lookupThere(context, found, way) !== undefined
-  const socketDirectory = dirname(`${found.queueDirectory}/${places.sockets[way]}`)
-  return [
-    await entryStep(context, 'lookups', postfixEntry(way, places), isThere),
-    await directoryStep(context, socketDirectory, places),
-    ...groupSteps(context, found.group),
-    ...(await dropInSteps(context, 'postfix', socketDirectory)),
-  ]
-}
-
 /** The way asked for; else the one that popauthd.yaml and main.cf have already; else the best that this Postfix can. */
 function wayFor(context: SetupContext, found: PostfixFound): PostfixWay {
   if (context.by !== undefined) return context.by as PostfixWay
@@ -146,13 +109,6 @@ function wayFor(context: SetupContext, found: PostfixFound): PostfixWay {
   if (map !== undefined) inUse.push('map')
   const asked = inUse.find((way) => (found.parameters[RELAY] ?? '').includes(marks[way]))
   return asked ?? inUse[0] ?? (found.mapTypes.includes('socketmap') ? 'socketmap' : 'policy')
-}
-
-const LIVE_WAYS: readonly LiveWay[] = ['socketmap', 'policy']
-
-/** The entry that answers Postfix: its socket lies below the queue directory. */
-function lookupThere(context: SetupContext, { queueDirectory }: PostfixFound, way: LiveWay) {
-  return socketLookups(context, way).find(({ at }) => at.path.startsWith(`${queueDirectory}/`))
 }
 
 async function placesFor(context: SetupContext, found: PostfixFound): Promise<PostfixPlaces> {
@@ -178,112 +134,6 @@ function seenOf(found: PostfixFound): string[] {
       ? 'no smtpd in master.cf'
       : `smtpd (${service.name}) is ${jail}, and runs as ${found.user}, group ${found.group}`,
     `map types: ${found.mapTypes.join(' ')}`,
-  ]
-}
-
-function liveTroubles(context: SetupContext, found: PostfixFound, way: LiveWay): Trouble[] {
-  const lookup = lookupThere(context, found, way)
-  return [
-    ...typeTroubles(way, found),
-    ...(lookup === undefined ? [] : groupTrouble(lookup, found.group, 'Postfix')),
-    ...versionTroubles(found),
-  ]
-}
-
-function typeTroubles(way: LiveWay, { mapTypes }: PostfixFound): Trouble[] {
-  if (way === 'socketmap' && !mapTypes.includes('socketmap'))
-    return [
-      {
-        text: 'this Postfix has no socketmap (postconf -m does not list it)',
-        mends: ['use the policy service, which every Postfix has: --by policy'],
-      },
-    ]
-  return []
-}
-
-function versionTroubles({ version }: PostfixFound): Trouble[] {
-  return isOlderThan(version, [2, 10])
-    ? [
-        {
-          text: `Postfix ${version} knows no ${RELAY}`,
-          mends: [`put the lines into ${RECIPIENT} by hand, or use Postfix 2.10 or newer`],
-        },
-      ]
-    : []
-}
-
-async function directoryStep(
-  { tools, accounts }: SetupContext,
-  directory: string,
-  places: PostfixPlaces,
-): Promise<Step> {
-  const there = await tools.stat(directory)
-  const isPassable = there !== undefined && (there.mode & 0o777) === 0o755
-  return {
-    kind: 'command',
-    command: makeDirectory(directory, places),
-    reason: 'the socket lies in the queue directory, where smtpd finds it in its chroot and outside of it',
-    done: there?.isDirectory() === true && isPassable && there.uid === accounts.uidOf(places.user),
-  }
-}
-
-async function relayStep(
-  { tools }: SetupContext,
-  found: PostfixFound,
-  way: PostfixWay,
-  places: PostfixPlaces,
-): Promise<{ step: FileStep; troubles: Trouble[] }> {
-  const path = `${found.configDirectory}/main.cf`
-  const before = (await tools.read(path)) ?? ''
-  const there = parametersIn(before, RELAY)
-  const made = there.length === 0 ? ownList(way, places) : mergedList(there, way, places)
-  const step = { kind: 'file', path, reason: reasonFor(way), before } as const
-  if ('why' in made) {
-    const lines = restrictionsText(RELAY, postfixRestrictions(way, places))
-    const mend = `put "${postfixQuestion(way, places)}" into it by hand: behind permit_auth_destination, in front of what refuses to relay (${PAGE})`
-    return {
-      step: { ...step, lines, after: undefined },
-      troubles: [{ text: `${RELAY} in ${path} ${made.why}`, mends: [mend] }],
-    }
-  }
-  const lines = restrictionsText(RELAY, made.restrictions)
-  return { step: { ...step, lines, after: made.done ? before : withParameter(before, there[0], lines) }, troubles: [] }
-}
-
-function ownList(way: PostfixWay, places: PostfixPlaces) {
-  return { restrictions: postfixRestrictions(way, places), done: false }
-}
-
-function mergedList(there: readonly Parameter[], way: PostfixWay, places: PostfixPlaces) {
-  const [only] = there
-  if (only === undefined || there.length > 1) return { why: 'stands there more than once' }
-  if (only.isInterrupted) return { why: 'has comments between its lines' }
-  if (only.value.replaceAll('$$', '').includes('$')) return { why: 'names other parameters' }
-  return withQuestion(only.value, postfixQuestion(way, places))
-}
-
-/** smtpd on port 25 with restrictions of its own does not heed main.cf. */
-function overrideTroubles(found: PostfixFound): Trouble[] {
-  const main = mainService(found)
-  return found.overrides
-    .filter(({ service }) => main !== undefined && service === `${main.name}/${main.type}`)
-    .map(({ service, parameter, value }) => ({
-      text: `master.cf gives ${service} a ${parameter} of its own (${value}): main.cf does not count there`,
-      mends: [`take that -o line out, or put the whole list of the recipe there (${PAGE}, "The ports of submission")`],
-    }))
-}
-
-/** What relay restrictions permit goes through the recipient restrictions all the same. */
-function recipientTroubles({ parameters }: PostfixFound, way: PostfixWay, places: PostfixPlaces): Trouble[] {
-  const question = postfixQuestion(way, places)
-  // postconf -x expands parameters, and so `$$` too.
-  const refusal = refusalBefore(parameters[RECIPIENT] ?? '', question.replaceAll('$$', '$'))
-  if (refusal === undefined) return []
-  return [
-    {
-      text: `${RECIPIENT} refuses too, with "${refusal}": what ${RELAY} permits is judged there once more`,
-      mends: [`put "permit_auth_destination" and "${question}" in front of it, or take it out of that list`],
-    },
   ]
 }
 

@@ -1,6 +1,9 @@
 /** The recipe of docs/postfix.md as data. A test holds both equal. */
 import { type Entry, listText } from '../popauthd-yaml.ts'
 
+/** Where all of it is told. */
+export const PAGE = 'docs/postfix.md'
+
 /** What differs from host to host. */
 export interface PostfixPlaces {
   readonly queueDirectory: string
