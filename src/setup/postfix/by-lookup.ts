@@ -1,5 +1,5 @@
 /** `setup mta postfix --by socketmap`, `--by policy`: popauthd's socket below the queue directory, and who may open it. */
-import { dirname } from 'node:path'
+import type { Accounts } from '../../doctor/accounts.ts'
 import { dropInSteps, entryStep, groupSteps, groupTrouble, socketLookups } from '../common.ts'
 import type { SetupContext, Step, Trouble } from '../plan.ts'
 import { type LiveWay, makeDirectory, type PostfixPlaces, postfixEntry } from '../recipes/postfix.ts'
@@ -21,22 +21,28 @@ export async function liveSteps(
   places: PostfixPlaces,
 ): Promise<Step[]> {
   const isThere = lookupThere(context, found, way) !== undefined
-  const socketDirectory = dirname(`${found.queueDirectory}/${places.sockets[way]}`)
+  const directory = ownDirectory(found, places, way)
   return [
     await entryStep(context, 'lookups', postfixEntry(way, places), isThere),
-    await directoryStep(context, socketDirectory, places),
+    ...(directory === undefined ? [] : [await directoryStep(context, directory, places)]),
     ...groupSteps(context, found.group),
-    ...(await dropInSteps(context, 'postfix', socketDirectory)),
+    ...(await dropInSteps(context, 'postfix', directory ?? found.queueDirectory)),
   ]
 }
 
 /** What keeps this Postfix from asking. */
-export function liveTroubles(context: SetupContext, found: PostfixFound, way: LiveWay): Trouble[] {
+export async function liveTroubles(
+  context: SetupContext,
+  found: PostfixFound,
+  way: LiveWay,
+  places: PostfixPlaces,
+): Promise<Trouble[]> {
   const lookup = lookupThere(context, found, way)
   return [
     ...typeTroubles(way, found),
     ...(lookup === undefined ? [] : groupTrouble(lookup, found.group, 'Postfix')),
     ...versionTroubles(found),
+    ...(await directoryTroubles(context, ownDirectory(found, places, way), places)),
   ]
 }
 
@@ -62,17 +68,44 @@ function versionTroubles({ version }: PostfixFound): Trouble[] {
     : []
 }
 
-async function directoryStep(
-  { tools, accounts }: SetupContext,
-  directory: string,
-  places: PostfixPlaces,
-): Promise<Step> {
+/** popauthd's own directory: the first one below the queue directory on the way to the socket; undefined where there is none on that way. */
+function ownDirectory({ queueDirectory }: PostfixFound, { sockets }: PostfixPlaces, way: LiveWay): string | undefined {
+  const [name, ...rest] = sockets[way].split('/')
+  return rest.length === 0 ? undefined : `${queueDirectory}/${name}`
+}
+
+async function directoryStep({ tools, accounts }: SetupContext, directory: string, places: PostfixPlaces) {
   const there = await tools.stat(directory)
-  const isPassable = there !== undefined && (there.mode & 0o777) === 0o755
+  const isOwn = there !== undefined && ownerOf(there, accounts) === places.user
   return {
     kind: 'command',
     command: makeDirectory(directory, places),
     reason: 'the socket lies in the queue directory, where smtpd finds it in its chroot and outside of it',
-    done: there?.isDirectory() === true && isPassable && there.uid === accounts.uidOf(places.user),
-  }
+    done: there?.isDirectory() === true && (isOwn ? (there.mode & 0o777) === 0o755 : places.user === 'root'),
+  } as const
+}
+
+function ownerOf({ uid }: { readonly uid: number }, accounts: Accounts): string {
+  return accounts.nameOf(uid) ?? String(uid)
+}
+
+/** A directory that is there and not popauthd's is left alone: given away, those of Postfix itself would open its sockets and its queue. */
+async function directoryTroubles(
+  { tools, accounts }: SetupContext,
+  directory: string | undefined,
+  places: PostfixPlaces,
+): Promise<Trouble[]> {
+  const { queueDirectory, user } = places
+  if (user === 'root') return []
+  const mend = `give the socket a directory of popauthd's own: socket: ${queueDirectory}/popauthd/...`
+  if (directory === undefined)
+    return [{ text: `the socket lies in ${queueDirectory} itself, where only root may make one`, mends: [mend] }]
+  const there = await tools.stat(directory)
+  if (there === undefined || (there.isDirectory() && ownerOf(there, accounts) === user)) return []
+  return [
+    {
+      text: `${directory} is there already, and belongs to ${ownerOf(there, accounts)}, not to ${user}: it may be Postfix's own`,
+      mends: [mend, `where nothing of others lies in it: chown ${user} ${directory}`],
+    },
+  ]
 }

@@ -25,11 +25,15 @@ function planOf(
     /** Entries of `maps`. */
     maps?: readonly Record<string, unknown>[]
     ipv6Prefix?: number
+    /** The socket of `lookups`. */
+    socket?: string
+    /** Directories that are there, and the ids of their owners. */
+    directories?: Readonly<Record<string, number>>
   } = {},
   changes: Partial<SetupContext> = {},
 ): Promise<Plan> {
   const { relay = RELAY, recipient = '', types = 'lmdb\nsocketmap\n', services = SERVICES, overrides = '' } = answers
-  const { version = '3.7.11', maps = [], ipv6Prefix = 128 } = answers
+  const { version = '3.7.11', maps = [], ipv6Prefix = 128, socket, directories = {} } = answers
   const tools = fakeTools(
     {
       'postconf -x': `mail_version = ${version}\nconfig_directory = /etc/postfix\nqueue_directory = /srv/queue\nmail_owner = postfix\nmynetworks =\nsmtpd_relay_restrictions = ${relay}\nsmtpd_recipient_restrictions = ${recipient}\n`,
@@ -42,10 +46,11 @@ function planOf(
       ...(maps.length === 0 ? {} : { '/x.yaml': 'maps: as given\n' }),
     },
   )
-  const options = { maps, admission: { ipv6_prefix: ipv6Prefix } }
+  const lookups = socket === undefined ? [] : [{ protocol: 'socketmap', socket, mode: '0666' }]
+  const options = { maps, lookups, admission: { ipv6_prefix: ipv6Prefix } }
   const loaded = loadConfig({ env: {}, privileged: true, home: '/', groupFile: '/dev/null', overrides: options })
   return postfix.plan({
-    tools,
+    tools: { ...tools, stat: async (path) => directoryOf(directories[path]) },
     accounts,
     loaded,
     configFile: '/x.yaml',
@@ -54,6 +59,11 @@ function planOf(
     withDoctor: false,
     ...changes,
   })
+}
+
+function directoryOf(uid: number | undefined) {
+  if (uid === undefined) return undefined
+  return { mode: 0o40755, uid, gid: 0, isDirectory: () => true, isFile: () => false, isSocket: () => false }
 }
 
 const told = ({ troubles }: Plan) => troubles.map(({ text }) => text).join('\n')
@@ -111,6 +121,20 @@ describe('the recipe for Postfix', () => {
       overrides: 'submission/inet/smtpd_relay_restrictions = permit_sasl_authenticated,reject\n',
     })
     expect(notes.join('\n')).toMatch(/does not hold at submission\/inet/)
+  })
+
+  it('gives away no directory but its own', async () => {
+    const made = ({ steps }: Plan) => steps.filter((step) => step.kind === 'command' && step.command[0] === 'install')
+    const own = await planOf({ socket: '/srv/queue/own/deep/map.sock', directories: { '/srv/queue/own': 900 } })
+    expect([told(own), made(own)]).toMatchObject([
+      '',
+      [{ command: expect.arrayContaining(['/srv/queue/own']), done: true }],
+    ])
+    const taken = { socket: '/srv/queue/private/map.sock', directories: { '/srv/queue/private': 101 } }
+    expect(told(await planOf(taken))).toMatch(/private is there already, and belongs to postfix, not to popauthd/)
+    expect(made(await planOf(taken, { daemonUser: 'root' }))).toMatchObject([{ done: true }])
+    const bare = await planOf({ socket: '/srv/queue/map.sock', directories: { '/srv/queue': 0 } })
+    expect([told(bare), made(bare)]).toEqual([expect.stringMatching(/where only root may make one/), []])
   })
 
   it('is written where none stands, and printed where there is no Postfix', async () => {

@@ -83,7 +83,7 @@ async function planFor(context: SetupContext, found: PostfixFound): Promise<Plan
     seen: seenOf(found),
     troubles: [
       ...daemonTrouble(context),
-      ...(way === 'map' ? mapTroubles(context, found, places.map) : liveTroubles(context, found, way)),
+      ...(way === 'map' ? mapTroubles(context, found, places.map) : await liveTroubles(context, found, way, places)),
       ...mainCf.troubles,
       ...overrideTroubles(found),
       ...recipientTroubles(found, way, places),
