@@ -1,7 +1,7 @@
 /** `setup mta exim`: the recipe of docs/exim.md for the Exim of this host. */
 import { dirname, join } from 'node:path'
 import { daemonTrouble, entryStep, groupSteps, groupTrouble, restartLines, socketLookups } from '../common.ts'
-import { pathTroubles } from '../map-path.ts'
+import { pathTroubles } from '../plain-path.ts'
 import type { FileStep, Mta, Plan, SetupContext, Step, Trouble, Validation } from '../plan.ts'
 import { listText } from '../popauthd-yaml.ts'
 import {
@@ -126,7 +126,10 @@ async function live(context: SetupContext, { group }: EximFound): Promise<Attach
       ...groupSteps(context, group),
     ],
     lines: eximAcl(places),
-    troubles: lookup === undefined ? [] : groupTrouble(lookup, group, 'Exim'),
+    troubles: [
+      ...(lookup === undefined ? [] : groupTrouble(lookup, group, 'Exim')),
+      ...pathTroubles(places.socket, "Exim's configuration"),
+    ],
     notes: [],
   }
 }

@@ -1,8 +1,10 @@
 /** `setup mta courier`: the recipe of docs/courier.md: a file among those of makesmtpaccess, and the units that run it. */
 import { daemonTrouble, entryStep, restartLines } from '../common.ts'
+import { pathTroubles } from '../plain-path.ts'
 import type { FileStep, Mta, Plan, SetupContext, Step } from '../plan.ts'
 import { courierEntry, linkMap, pathUnit, serviceUnit } from '../recipes/others.ts'
 
+/** Where makesmtpaccess looks unless the map says otherwise (`rules`). */
 const DIRECTORY = '/etc/courier/smtpaccess'
 const UNITS = '/etc/systemd/system'
 
@@ -13,20 +15,18 @@ async function plan(context: SetupContext): Promise<Plan> {
   const { tools, loaded } = context
   const { maps, stateDirectory } = loaded.config
   const places = { state: stateDirectory }
-  const isThere = (await tools.stat(DIRECTORY)) !== undefined
+  const map = maps.find((one) => one.format === 'courier')
+  const directory = map?.format === 'courier' ? map.rules : DIRECTORY
+  const path = map?.format === 'courier' ? map.path : `${stateDirectory}/courier/smtpaccess`
+  const isThere = (await tools.stat(directory)) !== undefined
   const hasUnits = (await tools.stat(UNITS)) !== undefined
   const steps: Step[] = [
-    await entryStep(
-      context,
-      'maps',
-      courierEntry(places),
-      maps.some(({ format }) => format === 'courier'),
-    ),
+    await entryStep(context, 'maps', courierEntry(places), map !== undefined),
     {
       kind: 'command',
-      command: linkMap(places),
+      command: linkMap(path, directory),
       reason: 'makesmtpaccess reads all files there; popauthd does not write into that directory itself',
-      done: await tools.isThere(`${DIRECTORY}/popauthd`),
+      done: await tools.isThere(`${directory}/popauthd`),
     },
     ...(hasUnits
       ? [
@@ -38,17 +38,18 @@ async function plan(context: SetupContext): Promise<Plan> {
   return {
     mta: 'courier',
     by: 'map',
-    seen: isThere ? [`Courier, with its files in ${DIRECTORY}`] : [],
+    seen: isThere ? [`Courier, with its files in ${directory}`] : [],
     troubles: [
       ...(isThere
         ? []
         : [
             {
-              text: `Courier is not installed here: there is no ${DIRECTORY}`,
+              text: `Courier is not installed here: there is no ${directory}`,
               mends: ['run this on the mail host, as root'],
             },
           ]),
       ...daemonTrouble(context),
+      ...(hasUnits ? pathTroubles(stateDirectory, 'a unit of systemd') : []),
     ],
     notes: [
       'a session sees a login, and its end, only when it connects anew',
@@ -62,7 +63,7 @@ async function plan(context: SetupContext): Promise<Plan> {
       ...(hasUnits ? ['systemctl enable --now popauthd-courier.path'] : []),
       'makesmtpaccess',
     ],
-    checks: ['popauthd check 192.0.2.7', `grep 192.0.2.7 ${DIRECTORY}/popauthd`, 'popauthd doctor mta courier'],
+    checks: ['popauthd check 192.0.2.7', `grep 192.0.2.7 ${directory}/popauthd`, 'popauthd doctor mta courier'],
   }
 }
 

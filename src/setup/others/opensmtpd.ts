@@ -2,6 +2,7 @@
 import { dirname, join } from 'node:path'
 import { packageRoot } from '../../lib/package-root.ts'
 import { daemonTrouble, entryStep, groupSteps, groupTrouble, restartLines, socketLookups } from '../common.ts'
+import { pathTroubles } from '../plain-path.ts'
 import type { Mta, Plan, SetupContext, Step, Trouble } from '../plan.ts'
 import {
   linkProgram,
@@ -28,7 +29,7 @@ export const opensmtpd: Mta = {
 }
 
 async function plan(context: SetupContext): Promise<Plan> {
-  const { tools, accounts, daemonUser } = context
+  const { tools, accounts } = context
   const told = await tools.run(['smtpd', '-h'])
   const version = /OpenSMTPD (\d+\.\d+)/.exec(`${told?.stdout}${told?.stderr}`)?.[1]
   const lookup = socketLookups(context, 'opensmtpd')[0]
@@ -47,8 +48,9 @@ async function plan(context: SetupContext): Promise<Plan> {
     seen: version === undefined ? [] : [`OpenSMTPD ${version}, runs table programs as ${group}`],
     troubles: [
       ...versionTroubles(version),
-      ...(daemonUser === undefined ? daemonTrouble(context) : []),
+      ...daemonTrouble(context),
       ...(lookup === undefined ? [] : groupTrouble(lookup, group, 'OpenSMTPD')),
+      ...pathTroubles(places.socket, 'smtpd.conf'),
     ],
     notes: [
       `let the rule with <popauth> be the last one: in front of the others a popauthd that is away would hold up mail to your own domains (${PAGE})`,

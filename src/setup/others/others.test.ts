@@ -13,7 +13,7 @@ const accounts = new Accounts(
   'popauthd:x:900:\n_smtpd:x:77:\n',
 )
 
-function contextOf(tools: Tools, there: readonly string[] = []): SetupContext {
+function contextOf(tools: Tools, there: readonly string[] = [], options: Record<string, unknown> = {}): SetupContext {
   const directory = {
     mode: 0o40755,
     uid: 0,
@@ -25,7 +25,7 @@ function contextOf(tools: Tools, there: readonly string[] = []): SetupContext {
   return {
     tools: { ...tools, stat: async (path) => (there.includes(path) ? directory : undefined) },
     accounts,
-    loaded: loadConfig({ env: {}, privileged: true, home: '/', groupFile: '/dev/null' }),
+    loaded: loadConfig({ env: {}, privileged: true, home: '/', groupFile: '/dev/null', overrides: options }),
     configFile: '/x.yaml',
     daemonUser: 'popauthd',
     by: undefined,
@@ -63,6 +63,30 @@ it('Courier: a link, and the units where systemd is', async () => {
   const linked = fakeTools({}, { '/etc/courier/smtpaccess/popauthd': '' })
   expect((await courier.plan(contextOf(linked, ['/etc/courier/smtpaccess']))).steps[1]).toMatchObject({ done: true })
   expect((await courier.plan(contextOf(fakeTools({})))).troubles).toHaveLength(1)
+})
+
+it('Courier: the link leads from the directory of the map to its file', async () => {
+  const map = { format: 'courier', path: '/srv/own', rules: '/srv/rules', command: ['/bin/true'] }
+  const { steps, troubles } = await courier.plan(contextOf(fakeTools({}), ['/srv/rules'], { maps: [map] }))
+  expect(troubles).toEqual([])
+  expect(steps[1]).toMatchObject({ command: ['ln', '-s', '/srv/own', '/srv/rules/popauthd'] })
+})
+
+it('a path that a unit or a configuration would read as something else is left to the operator', async () => {
+  const directories = ['/etc/courier/smtpaccess', '/etc/systemd/system']
+  const state = { state_directory: '/srv/mail state' }
+  const socket = { lookups: [{ protocol: 'opensmtpd', socket: '/srv/a b', mode: '0666' }] }
+  const smtpd = fakeTools({ 'smtpd -h': { stderr: 'version: OpenSMTPD 7.6.0\n' } })
+  const plans = await Promise.all([
+    courier.plan(contextOf(fakeTools({}), directories, state)),
+    qmail.plan(contextOf(fakeTools({ tcpserver: { code: 100 } }), [], state)),
+    opensmtpd.plan(contextOf(smtpd, [], socket)),
+  ])
+  expect(plans.map(({ troubles }) => troubles.map(({ text }) => text).join())).toEqual([
+    expect.stringMatching(/^\/srv\/mail state cannot stand in a unit/),
+    expect.stringMatching(/^\/srv\/mail state\/qmail\/tcp.smtp.cdb cannot stand in a run script/),
+    expect.stringMatching(/^\/srv\/a b cannot stand in smtpd.conf/),
+  ])
 })
 
 it('qmail: own rules where there are some, and the run script by hand', async () => {

@@ -1,5 +1,6 @@
 /** `setup mta qmail`: the recipe of docs/qmail.md: the rules of tcpserver, with the operator's own merged in. The run script is changed by hand. */
 import { daemonTrouble, entryStep, restartLines } from '../common.ts'
+import { pathTroubles } from '../plain-path.ts'
 import type { Mta, Plan, SetupContext, Step } from '../plan.ts'
 import { qmailEntry, tcpserverOption } from '../recipes/others.ts'
 
@@ -45,6 +46,7 @@ async function plan(context: SetupContext): Promise<Plan> {
         ? [{ text: 'tcpserver is not installed here', mends: ['run this on the mail host, as root'] }]
         : []),
       ...daemonTrouble(context),
+      ...pathTroubles(option.slice('-x '.length), 'a run script'),
     ],
     notes: ['a session sees a login, and its end, only when it connects anew'],
     steps,
@@ -55,7 +57,7 @@ async function plan(context: SetupContext): Promise<Plan> {
     ],
     checks: [
       'popauthd check 192.0.2.7',
-      `TCPREMOTEIP=192.0.2.7 tcprulescheck ${option.slice(3)}`,
+      `TCPREMOTEIP=192.0.2.7 tcprulescheck ${option.slice('-x '.length)}`,
       'popauthd doctor mta qmail',
     ],
   }

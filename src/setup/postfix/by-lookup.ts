@@ -1,6 +1,7 @@
 /** `setup mta postfix --by socketmap`, `--by policy`: popauthd's socket below the queue directory, and who may open it. */
 import type { Accounts } from '../../doctor/accounts.ts'
 import { dropInSteps, entryStep, groupSteps, groupTrouble, socketLookups } from '../common.ts'
+import { pathTroubles } from '../plain-path.ts'
 import type { SetupContext, Step, Trouble } from '../plan.ts'
 import { type LiveWay, makeDirectory, type PostfixPlaces, postfixEntry } from '../recipes/postfix.ts'
 import { isOlderThan, type PostfixFound, RECIPIENTS, RELAY } from './look.ts'
@@ -42,6 +43,7 @@ export async function liveTroubles(
     ...typeTroubles(way, found),
     ...(lookup === undefined ? [] : groupTrouble(lookup, found.group, 'Postfix')),
     ...versionTroubles(found),
+    ...pathTroubles(`${found.queueDirectory}/${places.sockets[way]}`, 'main.cf'),
     ...(await directoryTroubles(context, ownDirectory(found, places, way), places)),
   ]
 }

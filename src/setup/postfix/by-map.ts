@@ -1,6 +1,6 @@
 /** `setup mta postfix --by map`: the table that popauthd keeps, and what this Postfix must be able to do to read it. */
 import { entryStep } from '../common.ts'
-import { pathTroubles } from '../map-path.ts'
+import { pathTroubles } from '../plain-path.ts'
 import type { SetupContext, Step, Trouble } from '../plan.ts'
 import { PAGE, type PostfixMap, type PostfixPlaces, postfixMapEntry } from '../recipes/postfix.ts'
 import { isOlderThan, type PostfixFound } from './look.ts'

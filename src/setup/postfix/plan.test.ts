@@ -123,6 +123,10 @@ describe('the recipe for Postfix', () => {
     expect(notes.join('\n')).toMatch(/does not hold at submission\/inet/)
   })
 
+  it('is not carried out with a socket that main.cf would read as more than a path', async () => {
+    expect(told(await planOf({ socket: '/srv/queue/own/x:postfix, permit' }))).toMatch(/cannot stand in main\.cf/)
+  })
+
   it('gives away no directory but its own', async () => {
     const made = ({ steps }: Plan) => steps.filter((step) => step.kind === 'command' && step.command[0] === 'install')
     const own = await planOf({ socket: '/srv/queue/own/deep/map.sock', directories: { '/srv/queue/own': 900 } })

@@ -54,8 +54,8 @@ export function courierEntry({ state }: MapPlaces): Entry {
 }
 
 /** Puts popauthd's file among those of makesmtpaccess. */
-export function linkMap({ state }: MapPlaces): readonly string[] {
-  return ['ln', '-s', `${state}/courier/smtpaccess`, '/etc/courier/smtpaccess/popauthd']
+export function linkMap(path: string, directory: string): readonly string[] {
+  return ['ln', '-s', path, `${directory}/popauthd`]
 }
 
 /** `popauthd-courier.path`. */
@@ -106,7 +106,7 @@ export const opensmtpdBlocks: Readonly<Record<string, (places: OpensmtpdPlaces) 
 /** The same for Courier; lists stand in brackets on the page. */
 export const courierBlocks: Readonly<Record<string, (places: MapPlaces) => string>> = {
   popauthd: (places) => listText('maps', [courierEntry(places)]),
-  link: (places) => line(linkMap(places)),
+  link: ({ state }) => line(linkMap(`${state}/courier/smtpaccess`, '/etc/courier/smtpaccess')),
   'path unit': pathUnit,
   'service unit': serviceUnit,
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../lib/package-root.ts'
 import { daemonTrouble, groupSteps, restartLines } from '../common.ts'
+import { pathTroubles } from '../plain-path.ts'
 import type { FileStep, Mta, Plan, SetupContext, Step, Trouble, Validation } from '../plan.ts'
 import { type GroupValues, groupText, withValues } from '../popauthd-yaml.ts'
 import { accessLine, accessOptions, featureLine, type SendmailPlaces, sendmailDefaults } from '../recipes/sendmail.ts'
@@ -84,6 +85,7 @@ async function planFor(context: SetupContext, found: SendmailFound): Promise<Pla
     troubles: [
       ...daemonTrouble(context),
       ...buildTroubles(found, by),
+      ...pathTroubles(by === 'map' ? places.map : places.socket, 'sendmail.mc'),
       ...mc.troubles,
       ...(await featureTroubles(context, found, by)),
     ],
