@@ -56,6 +56,14 @@ it('keeps each file as it was, with its mode, under a free name; makes new ones'
   expect(statSync(path('main.cf')).mode & 0o777).toBe(0o640)
 })
 
+it('keeps every byte of a file that is no UTF-8', async () => {
+  const latin1 = (words: string) => Buffer.from(words, 'latin1')
+  writeFileSync(path('main.cf'), latin1('# für\nold\n'))
+  const before = (await hostTools.read(path('main.cf'))) ?? ''
+  await run(planOf([file('main.cf', before, `${before}new\n`)]))
+  expect(readFileSync(path('main.cf'))).toEqual(latin1('# für\nold\nnew\n'))
+})
+
 it('puts everything back where the MTA or popauthd refuses it', async () => {
   writeFileSync(path('main.cf'), 'old\n')
   const plan = planOf([file('main.cf', 'old\n', 'new\n'), file('x.conf', undefined, 'x\n')], [refusedAfterwards])

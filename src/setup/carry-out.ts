@@ -1,10 +1,10 @@
 /** Carries out the steps of a plan: commands, then files, each with a copy of what it was; what the MTA refuses is put back. */
-import { constants, copyFile, link, mkdir, rename, unlink } from 'node:fs/promises'
+import { constants, copyFile, link, mkdir, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PopauthdError, reasonOf } from '../errors.ts'
 import { realTarget, replaceFile } from '../publishers/replace-file.ts'
 import { type CommandStep, type FileStep, isDone, type Plan, type Validation } from './plan.ts'
-import { saidBy, type Tools } from './tools.ts'
+import { encodingOf, saidBy, type Tools } from './tools.ts'
 
 /** A file that was changed, or made. */
 export interface WrittenFile {
@@ -75,7 +75,8 @@ async function write({ path, before, after }: FileStep): Promise<WrittenFile> {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 })
     const target = await realTarget(path)
     const backup = before === undefined ? undefined : await backUp(target)
-    await replaceFile(path, [Buffer.from(after as string)], { mode: MODE })
+    const encoding = before === undefined ? 'utf8' : encodingOf(await readFile(target))
+    await replaceFile(path, [Buffer.from(after as string, encoding)], { mode: MODE })
     return { path: target, backup }
   } catch (error) {
     throw new PopauthdError(`cannot change ${path}: ${reasonOf(error)}`, { cause: error, mend: 'run this as root' })
