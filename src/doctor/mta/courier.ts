@@ -1,8 +1,8 @@
 /** `doctor mta courier`: popauthd's file among those of makesmtpaccess, what they say of a client, and whether smtpaccess.dat is made of them (makedat). */
-import { mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PublishError, reasonOf } from '../../errors.ts'
+import { inPrivateDirectory } from '../../lib/private-directory.ts'
 import { keyOfAddress, lookupsOf } from '../../publishers/courier/keys.ts'
 import { isReadByCourier, OwnEntries, relays } from '../../publishers/courier/own-entries.ts'
 import { ownDirectory } from '../../publishers/own-files.ts'
@@ -26,7 +26,7 @@ export async function examineCourier(mta: MtaHost): Promise<Finding[]> {
     ),
     await linkFinding(directory, map.path),
     ...(await noteFor(map.command, UNIT)),
-    await datFinding(directory, mta.tools),
+    await inPrivateDirectory((made) => datFinding(directory, made, mta.tools)),
     ...(await entryFindings(directory, map.path, mta)),
   ]
 }
@@ -48,10 +48,9 @@ async function linkFinding(directory: string, path: string): Promise<Finding> {
 }
 
 /** makedat makes the same bytes of the same files: where they are, smtpaccess.dat says what the files say. */
-async function datFinding(directory: string, tools: Tools): Promise<Finding> {
+async function datFinding(directory: string, made: string, tools: Tools): Promise<Finding> {
   const path = `${directory}.dat`
   const { ok, problem, unknown } = findingsOf('smtpaccess.dat', path)
-  const made = await mkdtemp(join(tmpdir(), 'popauthd-doctor-'))
   try {
     const there = await readFile(path)
     const file = join(made, 'smtpaccess.dat')
@@ -73,8 +72,6 @@ async function datFinding(directory: string, tools: Tools): Promise<Finding> {
           'makesmtpaccess, then restart esmtpd',
         )
       : unknown(`cannot be looked at: ${reasonOf(error)}`, 'run this as root')
-  } finally {
-    await rm(made, { recursive: true })
   }
 }
 

@@ -1,8 +1,8 @@
 /** `setup mta sendmail`: the recipe of docs/sendmail.md for the sendmail of this host. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { packageRoot } from '../../lib/package-root.ts'
+import { inPrivateDirectory } from '../../lib/private-directory.ts'
 import { daemonTrouble, groupSteps, restartLines } from '../common.ts'
 import { pathTroubles } from '../plain-path.ts'
 import type { FileStep, Mta, Plan, SetupContext, Step, Trouble, Validation } from '../plan.ts'
@@ -226,20 +226,13 @@ function configurationCheck({ program, mcFile }: SendmailFound, by: string): Val
     if (made.code !== 0) return `m4 ${mcFile}: ${saidBy(made)}`
     if (stage === 'after' && by === 'socketmap' && !/^Kpopauth socket /m.test(made.stdout))
       return `m4 ${mcFile} makes no map popauth`
-    const directory = await mkdtemp(join(tmpdir(), 'popauthd-setup-'))
-    try {
+    const read = await inPrivateDirectory(async (directory) => {
       const file = join(directory, 'sendmail.cf')
       await writeFile(file, made.stdout)
-      const read = await tools.run([program, '-C', file, '-bt'])
-      const fault =
-        read === undefined
-          ? 'is not there'
-          : /: line \d+: /.test(`${read.stdout}${read.stderr}`) || read.code !== 0
-            ? saidBy(read)
-            : undefined
-      return fault === undefined ? undefined : `${program} -bt: ${fault}`
-    } finally {
-      await rm(directory, { recursive: true })
-    }
+      return tools.run([program, '-C', file, '-bt'])
+    })
+    if (read === undefined) return `${program} is not there`
+    const isSound = read.code === 0 && !/: line \d+: /.test(`${read.stdout}${read.stderr}`)
+    return isSound ? undefined : `${program} -bt: ${saidBy(read)}`
   }
 }
