@@ -82,7 +82,7 @@ async function subjectsFor(
       named,
       async (address) => (await target.check(address)).authorized,
       async () => {
-        for await (const { address } of target.list()) return address as ClientAddress
+        for await (const { address } of target.list()) return address
         return undefined
       },
     ),

@@ -24,7 +24,7 @@ describe('whom to ask about', () => {
     chooseSubjects(
       named as ClientAddress | undefined,
       async (who) => open.includes(who),
-      async () => open[0] as ClientAddress | undefined,
+      async () => open[0],
     )
 
   it('is a stranger, one who may relay, and the one who is named', async () => {
@@ -37,6 +37,11 @@ describe('whom to ask about', () => {
       { address: '198.51.100.8', authorized: true, isNamed: true },
       { address: '203.0.113.77', authorized: false },
     ])
+  })
+
+  it('is nobody whom popauthd names by anything but an address', async () => {
+    for (const named of ['192.0.2.7\n/quit', '2001:db8::7\r\nDATA', '-C/x', '192.0.2.0/24'])
+      expect(await choose([named])).toMatchObject([{ address: '203.0.113.77' }])
   })
 
   it('is another stranger where the first may relay', async () => {

@@ -1,5 +1,5 @@
 /** The addresses that an MTA is asked about, and what its answers are worth beside what popauthd says. */
-import type { ClientAddress } from '../../core/client-address.ts'
+import { type ClientAddress, parseClientAddress } from '../../core/client-address.ts'
 import type { Tools } from '../../setup/tools.ts'
 import { type Finding, findingsOf, type Host } from '../finding.ts'
 
@@ -30,12 +30,13 @@ export const RECIPIENT = 'popauthd-doctor@example.com'
 
 /**
  * Chooses whom to ask about: the address that was named, a stranger who must be refused, and one who may relay now, where there is one.
- * `check` and `firstOpen` ask popauthd. @throws what these throw
+ * `check` and `firstOpen` ask popauthd: what it names goes into the dialogs and commands of root, and so is taken only where it is an address.
+ * @throws what these throw
  */
 export async function chooseSubjects(
   named: ClientAddress | undefined,
   check: (address: ClientAddress) => Promise<boolean>,
-  firstOpen: () => Promise<ClientAddress | undefined>,
+  firstOpen: () => Promise<string | undefined>,
 ): Promise<Subject[]> {
   const subjects: Subject[] = []
   if (named !== undefined) subjects.push({ address: named, authorized: await check(named), isNamed: true })
@@ -45,7 +46,7 @@ export async function chooseSubjects(
       break
     }
   if (subjects.some(({ authorized }) => authorized)) return subjects
-  const open = await firstOpen()
+  const open = parseClientAddress((await firstOpen()) ?? '')
   return open === undefined ? subjects : [...subjects, { address: open, authorized: true, isNamed: false }]
 }
 
