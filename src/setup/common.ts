@@ -36,7 +36,7 @@ export async function entryStep(
   }
 }
 
-/** Nothing to be changed, where the entry is there but the file is not: defaults. */
+/** Where nothing tells who the daemon runs as. */
 export function daemonTrouble({ daemonUser }: SetupContext): Trouble[] {
   if (daemonUser !== undefined) return []
   const mend = 'install popauthd as a service first (docs/install.md): it makes the user popauthd'
@@ -73,13 +73,19 @@ export function groupSteps({ accounts, daemonUser = 'popauthd' }: SetupContext, 
 
 const UNITS = ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system']
 
-/** Lets the service of systemd write to a directory outside of its own; nothing where there is no such service. */
-export async function dropInSteps({ tools }: SetupContext, mta: string, directory: string): Promise<Step[]> {
-  const units = await Promise.all(UNITS.map((place) => tools.read(`${place}/popauthd.service`)))
-  if (units.every((unit) => unit === undefined)) return []
+/** Whether systemd runs popauthd here. */
+async function isService({ tools }: SetupContext): Promise<boolean> {
+  const units = await Promise.all(UNITS.map((place) => tools.isThere(`${place}/popauthd.service`)))
+  return units.includes(true)
+}
+
+/** Lets the service of systemd write to a directory outside of its own; nothing where there is no such service. Lines that are there stay. */
+export async function dropInSteps(context: SetupContext, mta: string, directory: string): Promise<Step[]> {
+  if (!(await isService(context))) return []
   const path = `/etc/systemd/system/popauthd.service.d/${mta}.conf`
   const lines = dropInText(directory)
-  const before = await tools.read(path)
+  const before = await context.tools.read(path)
+  const kept = before === undefined || before === '' ? '' : `${before.replace(/\n*$/, '')}\n\n`
   return [
     {
       kind: 'file',
@@ -87,15 +93,14 @@ export async function dropInSteps({ tools }: SetupContext, mta: string, director
       reason: 'the service sees the file system read-only but for its own directories',
       lines,
       before,
-      after: lines,
+      after: before?.includes(lines) === true ? before : `${kept}${lines}`,
     },
   ]
 }
 
 /** How the daemon takes its new configuration and groups. */
-export async function restartLines({ tools }: SetupContext, steps: readonly Step[]): Promise<string[]> {
-  const units = await Promise.all(UNITS.map((place) => tools.read(`${place}/popauthd.service`)))
-  if (units.some((unit) => unit !== undefined)) {
+export async function restartLines(context: SetupContext, steps: readonly Step[]): Promise<string[]> {
+  if (await isService(context)) {
     const reload = steps.some((step) => step.kind === 'file' && step.path.startsWith('/etc/systemd/'))
     return [...(reload ? ['systemctl daemon-reload'] : []), 'systemctl restart popauthd']
   }

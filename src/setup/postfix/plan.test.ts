@@ -29,6 +29,7 @@ function planOf(
     socket?: string
     /** Directories that are there, and the ids of their owners. */
     directories?: Readonly<Record<string, number>>
+    files?: Readonly<Record<string, string>>
   } = {},
   changes: Partial<SetupContext> = {},
 ): Promise<Plan> {
@@ -44,6 +45,7 @@ function planOf(
     {
       '/etc/postfix/main.cf': answers.mainCf ?? `smtpd_relay_restrictions = ${relay}\n`,
       ...(maps.length === 0 ? {} : { '/x.yaml': 'maps: as given\n' }),
+      ...answers.files,
     },
   )
   const lookups = socket === undefined ? [] : [{ protocol: 'socketmap', socket, mode: '0666' }]
@@ -125,6 +127,17 @@ describe('the recipe for Postfix', () => {
 
   it('is not carried out with a socket that main.cf would read as more than a path', async () => {
     expect(told(await planOf({ socket: '/srv/queue/own/x:postfix, permit' }))).toMatch(/cannot stand in main\.cf/)
+  })
+
+  it('leaves lines of a drop-in that is there', async () => {
+    const path = '/etc/systemd/system/popauthd.service.d/postfix.conf'
+    const dropIn = async (text: string) => {
+      const { steps } = await planOf({ files: { '/lib/systemd/system/popauthd.service': '', [path]: text } })
+      return steps.find((step) => step.kind === 'file' && step.path === path)
+    }
+    const lines = '[Service]\nReadWritePaths=/srv/queue/popauthd\n'
+    expect(await dropIn('[Service]\nNice=5\n')).toMatchObject({ after: `[Service]\nNice=5\n\n${lines}` })
+    expect(await dropIn(`${lines}Nice=5\n`)).toMatchObject({ after: `${lines}Nice=5\n` })
   })
 
   it('gives away no directory but its own', async () => {
