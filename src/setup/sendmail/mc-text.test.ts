@@ -23,6 +23,10 @@ describe('a feature', () => {
     expect(withFeature(MC, "FEATURE(`access_db', `hash x')dnl\n", 'access_db')).toMatchObject({
       why: expect.stringContaining('`skip'),
     })
+    for (const other of ['FEATURE(access_db)dnl', "FEATURE( `access_db', `hash /x')dnl"])
+      expect(withFeature(`${other}\nMAILER(local)\n`, "FEATURE(`access_db', `hash x')dnl\n", 'access_db')).toEqual({
+        why: `has access_db already, in another form: ${other}`,
+      })
     expect(withFeature("dnl MAILER(`x')\n", LINE, 'popauthd')).toEqual({ why: 'has no MAILER line' })
   })
 })

@@ -20,7 +20,8 @@ export function withFeature(
   const lines = liveLines(text)
   const bare = line.replace(/dnl\n$/, '').trim()
   if (lines.some((live) => live.text.trim().startsWith(bare))) return { text, done: true }
-  const same = lines.find((live) => live.text.includes(`FEATURE(\`${feature}'`))
+  const named = new RegExp(`\\bFEATURE\\(\\s*\`?${feature}\\b`) // m4 takes a name without quotes, too
+  const same = lines.find((live) => named.test(live.text))
   if (same !== undefined) return { why: `has ${feature} already, in another form: ${same.text.trim()}` }
   const mailers = lines.find((live) => /^\s*(MAILER_DEFINITIONS|MAILER\()/.test(live.text))
   if (mailers === undefined) return { why: 'has no MAILER line' }
