@@ -18,6 +18,7 @@ describe('an entry of a list', () => {
     ['no such list', '# mine\nwindow_seconds: 60', `# mine\nwindow_seconds: 60\n\nlookups:\n${LINES}`],
     ['only comments', '# mine\n', `# mine\n\nlookups:\n${LINES}`],
     ['an empty list', 'lookups: [] # none\nlog: {}\n', `lookups: # none\n${LINES}log: {}\n`],
+    ['nothing but comments', 'lookups: # none\n  # yet\n', `lookups: # none\n${LINES}  # yet\n`],
     ['nothing', 'lookups:\nlog: {}\n', `lookups:\n${LINES}log: {}\n`],
     ['nothing at the end', 'log: {}\nlookups:', `log: {}\nlookups:\n${LINES}`],
     [
@@ -52,6 +53,8 @@ describe('options of a group', () => {
     ['no file', undefined, 'socketmap:\n  enabled: true\n'],
     ['no such group', 'log: {}\n', 'log: {}\n\nsocketmap:\n  enabled: true\n'],
     ['another value', 'socketmap:\n  enabled: false # off\n', 'socketmap:\n  enabled: true # off\n'],
+    ['nothing', 'socketmap: # later\n  # mode: "0666"\n', 'socketmap: # later\n  enabled: true\n  # mode: "0666"\n'],
+    ['nothing at the end', 'log: {}\nsocketmap: ~', 'log: {}\nsocketmap:\n  enabled: true\n'],
     ['the same value', 'socketmap: {enabled: true}\n', 'socketmap: {enabled: true}\n'],
     [
       'other options',
@@ -59,6 +62,14 @@ describe('options of a group', () => {
       'socketmap:\n  # all\n  enabled: true\n  mode: "0666"\nlog: {}\n',
     ],
   ])('%s', (_, before, after) => expect(withValues(before, 'socketmap', { enabled: true })).toBe(after))
+
+  it('that stand elsewhere are written out', () => {
+    const text = 'control: &rights\n  mode: "0660"\nsocketmap: *rights\n'
+    expect(parse(withValues(text, 'socketmap', { enabled: true }))).toEqual({
+      control: { mode: '0660' },
+      socketmap: { mode: '0660', enabled: true },
+    })
+  })
 
   it('in braces are set too', () => {
     const after = withValues('socketmap: {enabled: false, mode: "0666"}\n', 'socketmap', { enabled: true })

@@ -60,9 +60,10 @@ export function withValues(text: string | undefined, group: string, values: Grou
     const before = objectOf(document)
     const members = (before[group] ?? {}) as Record<string, unknown>
     if (members[name] === value) continue
-    const expected = { ...before, [group]: { ...members, [name]: value } }
-    result =
-      checked(withValue(result, document, group, name, value), expected) ?? rewritten(document, [group, name], value)
+    const made = { ...members, [name]: value }
+    const expected = { ...before, [group]: made }
+    const [path, rest] = isMap(document.get(group, true)) ? [[group, name], value] : [[group], made]
+    result = checked(withValue(result, document, group, name, value), expected) ?? rewritten(document, path, rest)
   }
   return result
 }
@@ -89,11 +90,18 @@ function spliced(text: string, document: Document, list: string, entry: Entry): 
   if (pair === undefined) return appended(text, listText(list, [entry]))
   const { value } = pair
   if (isSeq(value) && value.items.length > 0) return value.flow === true ? undefined : behindLast(text, value, entry)
+  return inPlaceOf(text, value, entryText(entry))
+}
+
+/** The text with `lines` below a key in place of its value, which is empty. */
+function inPlaceOf(text: string, value: unknown, lines: string): string | undefined {
   const [start, end] = isNode(value) ? (value.range ?? []) : []
   if (start === undefined || end === undefined) return undefined
   const rest = text.indexOf('\n', end)
   const lineEnd = rest < 0 ? text.length : rest
-  return `${text.slice(0, start).trimEnd()}${text.slice(end, lineEnd)}\n${entryText(entry)}${text.slice(lineEnd + 1)}`
+  const comment = text.slice(end, lineEnd).trim()
+  const key = text.slice(0, start).trimEnd()
+  return `${key}${comment === '' ? '' : ` ${comment}`}\n${lines}${text.slice(lineEnd + 1)}`
 }
 
 function appended(text: string, lines: string): string {
@@ -117,8 +125,9 @@ function withValue(text: string, document: Document, group: string, name: string
   const pair = pairOf(document.contents, group)
   if (pair === undefined) return appended(text, stringify({ [group]: { [name]: value } }, { lineWidth: 0 }))
   const members = pair.value
-  if (!isMap(members) || members.flow === true) return undefined
   const spelled = stringify(value, { lineWidth: 0 }).trimEnd()
+  if (isScalar(members)) return inPlaceOf(text, members, `  ${name}: ${spelled}\n`)
+  if (!isMap(members) || members.flow === true) return undefined
   const old = pairOf(members, name)
   const [start, end] = isNode(old?.value) ? (old.value.range ?? []) : []
   if (start !== undefined && end !== undefined && end > start) return text.slice(0, start) + spelled + text.slice(end)
