@@ -75,6 +75,21 @@ it('puts everything back where the MTA or popauthd refuses it', async () => {
   expect(readdirSync(directory)).toEqual(['main.cf'])
 })
 
+it('puts back what can be, and names what cannot', async () => {
+  writeFileSync(path('main.cf'), 'old\n')
+  const takesAway: Validation = async (_, stage) => {
+    if (stage === 'before') return undefined
+    rmSync(path('x.conf'))
+    return 'line 3: what?'
+  }
+  const plan = planOf([file('main.cf', 'old\n', 'new\n'), file('x.conf', undefined, 'x\n')], [takesAway])
+  await expect(run(plan)).rejects.toMatchObject({
+    message: expect.stringMatching(/line 3: what\?; cannot put \S+x\.conf back: no such file/),
+    mend: `rm ${path('x.conf')}`,
+  })
+  expect(text('main.cf')).toBe('old\n')
+})
+
 it('touches nothing where a file has changed meanwhile, the MTA refuses what is there, or a program fails', async () => {
   writeFileSync(path('main.cf'), 'old\n')
   const step = file('main.cf', 'old\n', 'new\n')

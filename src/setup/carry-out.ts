@@ -2,6 +2,7 @@
 import { constants, copyFile, link, mkdir, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PopauthdError, reasonOf } from '../errors.ts'
+import { shellPath } from '../lib/escape.ts'
 import { realTarget, replaceFile } from '../publishers/replace-file.ts'
 import { type CommandStep, type FileStep, isDone, type Plan, type Validation } from './plan.ts'
 import { encodingOf, saidBy, type Tools } from './tools.ts'
@@ -37,7 +38,7 @@ export async function carryOut(
     for (const step of files) written.push(await write(step))
     if (files.length > 0) await validate(plan.validations, tools, checkConfig)
   } catch (error) {
-    await putBack(written)
+    await putBack(written, error)
     const { mend } = error as { mend?: string }
     throw new PopauthdError(`${reasonOf(error)}; all files are as they were`, {
       cause: error,
@@ -108,12 +109,15 @@ async function validate(
   }
 }
 
-async function putBack(written: readonly WrittenFile[]): Promise<void> {
+/** Puts back whatever can be. @throws {PopauthdError} naming what cannot */
+async function putBack(written: readonly WrittenFile[], cause: unknown): Promise<void> {
+  const left: string[] = []
+  const mends: string[] = []
   for (const { path, backup } of [...written].reverse())
     await (backup === undefined ? unlink(path) : rename(backup, path)).catch((error: unknown) => {
-      throw new PopauthdError(`cannot put ${path} back: ${reasonOf(error)}`, {
-        cause: error,
-        mend: backup === undefined ? `remove ${path}` : `mv ${backup} ${path}`,
-      })
+      left.push(`cannot put ${path} back: ${reasonOf(error)}`)
+      mends.push(backup === undefined ? `rm ${shellPath(path)}` : `mv ${shellPath(backup)} ${shellPath(path)}`)
     })
+  if (left.length === 0) return
+  throw new PopauthdError([reasonOf(cause), ...left].join('; '), { cause, mend: mends.join('; ') })
 }
