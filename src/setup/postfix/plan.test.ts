@@ -161,6 +161,8 @@ describe('the recipe for Postfix', () => {
         /^myhostname = mx\nsmtpd_relay_restrictions =\n {4}permit_mynetworks\n[\s\S]*reject_unauth_destination\n$/,
       ),
     })
+    expect(plan.notes).toEqual([])
+    expect((await planOf()).notes).toEqual([expect.stringMatching(/defer_unauth_destination stays/)])
     const absent = await planOf({}, { tools: fakeTools({}) })
     expect(told(absent)).toMatch(/not installed/)
     expect(absent.steps).toHaveLength(2)

@@ -88,7 +88,7 @@ async function planFor(context: SetupContext, found: PostfixFound): Promise<Plan
       ...overrideTroubles(found),
       ...recipientTroubles(found, way, places),
     ],
-    notes: [...(way === 'map' ? MAP_NOTES : []), ...notesOf(found)],
+    notes: [...(way === 'map' ? MAP_NOTES : []), ...notesOf(found, mainCf.step)],
     steps,
     validations: [postfixCheck],
     afterwards: [...(await restartLines(context, steps)), 'postfix reload', 'popauthd doctor mta postfix'],
@@ -137,8 +137,8 @@ function seenOf(found: PostfixFound): string[] {
   ]
 }
 
-function notesOf(found: PostfixFound): string[] {
-  const defers = /\bdefer_unauth_destination\W*$/.test(found.parameters[RELAY] ?? '')
+function notesOf(found: PostfixFound, { lines }: FileStep): string[] {
+  const defers = /\bdefer_unauth_destination\n$/.test(lines)
   const stays =
     'strangers get 454 and try again, as up to now: defer_unauth_destination stays (the recipe of the page ends with reject_unauth_destination)'
   return [...(defers ? [stays] : []), ...portNotes(found)]
