@@ -42,7 +42,7 @@ export async function liveTroubles(
   return [
     ...typeTroubles(way, found),
     ...(lookup === undefined ? [] : groupTrouble(lookup, found.group, 'Postfix')),
-    ...versionTroubles(found),
+    ...versionTroubles(way, found),
     ...pathTroubles(`${found.queueDirectory}/${places.sockets[way]}`, 'main.cf'),
     ...(await directoryTroubles(context, ownDirectory(found, places, way), places)),
   ]
@@ -59,15 +59,22 @@ function typeTroubles(way: LiveWay, { mapTypes }: PostfixFound): Trouble[] {
   return []
 }
 
-function versionTroubles({ version }: PostfixFound): Trouble[] {
-  return isOlderThan(version, [2, 10])
-    ? [
-        {
-          text: `Postfix ${version} knows no ${RELAY}`,
-          mends: [`put the lines into ${RECIPIENTS} by hand, or use Postfix 2.10 or newer`],
-        },
-      ]
-    : []
+function versionTroubles(way: LiveWay, { version }: PostfixFound): Trouble[] {
+  if (isOlderThan(version, [2, 10]))
+    return [
+      {
+        text: `Postfix ${version} knows no ${RELAY}`,
+        mends: [`put the lines into ${RECIPIENTS} by hand, or use Postfix 2.10 or newer`],
+      },
+    ]
+  if (way === 'policy' && isOlderThan(version, [3, 0]))
+    return [
+      {
+        text: `Postfix ${version} takes no { } in a list of restrictions, where the recipe says what is to happen without popauthd`,
+        mends: ['let Postfix ask by socket map: --by socketmap', 'use Postfix 3.0 or newer'],
+      },
+    ]
+  return []
 }
 
 /** popauthd's own directory: the first one below the queue directory on the way to the socket; undefined where there is none on that way. */

@@ -88,6 +88,8 @@ describe('the recipe for Postfix', () => {
     const plan = await planOf({ types: 'lmdb\n' })
     expect(plan).toMatchObject({ by: 'policy', troubles: [] })
     expect(told(await planOf({ types: 'lmdb\n' }, { by: 'socketmap' }))).toMatch(/has no socketmap/)
+    expect(told(await planOf({ version: '2.11.3' }, { by: 'policy' }))).toMatch(/2\.11\.3 takes no \{ \}/)
+    expect(told(await planOf({ version: '2.11.3' }))).toBe('')
   })
 
   it.each<[string, Parameters<typeof planOf>[0], RegExp]>([
