@@ -34,10 +34,21 @@ export async function loadConfigFor(context: CliContext, choice: ConfigChoice = 
   return loadConfig({
     ...known,
     file,
-    privileged: false, // else a system-wide configuration would be read
-    env: { ...context.env, XDG_CONFIG_HOME: join(directory, 'config') },
+    ...herePlaces(context, directory),
     overrides: { ...hereOverrides(directory), ...choice.overrides },
   })
+}
+
+/** Where the configuration is looked for that is not named, also where there is none yet. */
+export async function usualConfigFile(context: CliContext): Promise<string> {
+  const { defaultPlaces } = await import('../config/places.ts')
+  const { here = false } = context.globals()
+  return defaultPlaces(here ? herePlaces(context, hereDirectory(undefined)) : { env: context.env }).configFile
+}
+
+function herePlaces({ env }: Pick<CliContext, 'env'>, directory: string) {
+  // Privileged, a system-wide configuration would be read.
+  return { privileged: false, env: { ...env, XDG_CONFIG_HOME: join(directory, 'config') } }
 }
 
 /** The options that keep everything below `directory`. */

@@ -83,7 +83,7 @@ async function setUp(context: CliContext, mta: Mta, options: SetupArguments): Pr
 
 async function setupContext(context: CliContext, options: SetupArguments): Promise<SetupContext> {
   const { loadCheckedConfig } = await import('./known-parsers.ts')
-  const { defaultPlaces } = await import('../config/places.ts')
+  const { usualConfigFile } = await import('./load-config.ts')
   const { Accounts } = await import('../doctor/accounts.ts')
   const { hostTools } = await import('../setup/tools.ts')
   const { daemonUserOf } = await import('../setup/daemon-user.ts')
@@ -93,7 +93,7 @@ async function setupContext(context: CliContext, options: SetupArguments): Promi
     tools: hostTools,
     accounts,
     loaded,
-    configFile: loaded.file ?? defaultPlaces({ env: context.env }).configFile,
+    configFile: loaded.file ?? (await usualConfigFile(context)),
     daemonUser: await daemonUserOf(loaded.config.stateDirectory, accounts, hostTools),
     by: options.by,
     withDoctor: options.withDoctor === true,
