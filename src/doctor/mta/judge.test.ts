@@ -4,7 +4,7 @@ import { fakeHost, fakeStatus } from '../fake-host.ts'
 import type { Host } from '../finding.ts'
 import { answerToRecipient, verdictOf as eximVerdict } from './exim.ts'
 import { chooseSubjects, judge, type Subject, type Verdict } from './judge.ts'
-import { verdictOf as postfixVerdict } from './postfix.ts'
+import { verdictOf as postfixVerdict } from './postfix-dialog.ts'
 import { sendmailSpelling, verdictIn } from './sendmail.ts'
 import { answersIn } from './smtp-dialog.ts'
 
