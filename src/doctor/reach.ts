@@ -12,7 +12,7 @@ export interface Reacher {
 }
 
 /** What is wanted of the file: a socket is connected to by who may write to it. */
-export type Wanted = 'read' | 'write'
+type Wanted = 'read' | 'write'
 
 /** What keeps `who` from `path`, in words; undefined where nothing does. @throws the system's error where it cannot be looked at */
 export async function hindrance(path: string, who: Reacher, wanted: Wanted): Promise<string | undefined> {

@@ -6,7 +6,7 @@ import { type Entry, entryText, withEntry } from './popauthd-yaml.ts'
 import { dropInText, joinGroup } from './recipes/postfix.ts'
 
 /** A lookup that answers on a Unix socket. */
-export type SocketLookup = LookupConfig & { readonly at: SocketConfig }
+type SocketLookup = LookupConfig & { readonly at: SocketConfig }
 
 /** The lookups of a protocol on Unix sockets. */
 export function socketLookups(

@@ -2,7 +2,7 @@
 import type { ToolResult, Tools } from './tools.ts'
 
 /** What a program says to a command line; a text is what it prints. Undefined: there is no such program. */
-export type FakePrograms = Readonly<Record<string, string | Partial<ToolResult>>>
+type FakePrograms = Readonly<Record<string, string | Partial<ToolResult>>>
 
 /** Answers command lines (`postconf -m`, with variables `NAME=value` in front) and reads files as given; the first that a command line begins with counts. */
 export function fakeTools(

@@ -31,7 +31,7 @@ export interface CommandStep {
 }
 
 /** Lines that only the operator can put where they belong. */
-export interface HandStep {
+interface HandStep {
   readonly kind: 'hand'
   readonly path: string
   readonly reason: string

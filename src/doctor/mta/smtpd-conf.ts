@@ -10,7 +10,7 @@ export interface SmtpdTable {
 }
 
 /** What was found. */
-export interface SmtpdRules {
+interface SmtpdRules {
   readonly tables: readonly SmtpdTable[]
   /** A rule that takes mail from everybody to everywhere. */
   readonly open: string | undefined

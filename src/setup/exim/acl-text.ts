@@ -8,7 +8,7 @@ const STATEMENT = /^\s*(accept|defer|deny|discard|drop|require|warn)\b/
 const NEXT = /^\s*([A-Za-z0-9_]+:\s*$|begin\s)/
 
 /** The text with `lines` in front of what refuses to relay, or why it cannot be told where that is. */
-export type Inserted = { readonly text: string; readonly done: boolean } | { readonly why: string }
+type Inserted = { readonly text: string; readonly done: boolean } | { readonly why: string }
 
 /** Looks into the ACL `name` of `text`. Done: the very lines stand in it already. */
 export function withStatements(text: string, name: string, lines: string): Inserted {

@@ -1,10 +1,9 @@
 /** What Postfix is installed here: asked of postconf(1). */
 import type { Accounts } from '../../doctor/accounts.ts'
-import { reasonOf } from '../../errors.ts'
 import { saidBy, type Tools } from '../tools.ts'
 
 /** A service of master.cf (master(5)). */
-export interface PostfixService {
+interface PostfixService {
   /** `smtp`, `127.0.0.1:25`, `submission`. */
   readonly name: string
   /** `inet`, `unix`, `pass`. */
@@ -15,7 +14,7 @@ export interface PostfixService {
 }
 
 /** A parameter that a service has for itself (`-o`). */
-export interface PostfixOverride {
+interface PostfixOverride {
   /** `submission/inet`. */
   readonly service: string
   readonly parameter: string
@@ -129,12 +128,4 @@ export function mainService({ services }: PostfixFound): PostfixService | undefi
 export function isOlderThan(version: string, [major, minor]: readonly [number, number]): boolean {
   const [has = 0, hasMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
   return has < major || (has === major && hasMinor < minor)
-}
-
-/** Reads a file of Postfix's. @throws {Error} saying why it cannot be read */
-export async function readPostfixFile(tools: Tools, path: string): Promise<string> {
-  const text = await tools.read(path).catch((error: unknown) => {
-    throw new Error(`cannot read ${path}: ${reasonOf(error)}`, { cause: error })
-  })
-  return text ?? ''
 }

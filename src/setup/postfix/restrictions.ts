@@ -38,7 +38,7 @@ export function placeOf(question: string, words: readonly string[]): number {
 }
 
 /** The list with the question in it, a restriction each, or why it cannot be told where that belongs. */
-export type Merged = { readonly restrictions: readonly string[]; readonly done: boolean } | { readonly why: string }
+type Merged = { readonly restrictions: readonly string[]; readonly done: boolean } | { readonly why: string }
 
 /** Puts `question` behind what permits, and in front of what refuses to relay. What permits is kept, as is how strangers are refused. */
 export function withQuestion(value: string, question: string): Merged {

@@ -36,7 +36,7 @@ export function opensmtpdRules({ socket }: Pick<OpensmtpdPlaces, 'socket'>): rea
 }
 
 /** A file that popauthd keeps, and what is run after it has changed. */
-export interface MapPlaces {
+interface MapPlaces {
   /** State directory of popauthd. */
   readonly state: string
 }
