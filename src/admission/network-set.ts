@@ -1,5 +1,13 @@
 /** A set of networks, each with a label, that answers "which of them holds this address?" at a cost that does not grow with their number. */
-import { addressToBytes, type ClientAddress, isIPv4Address, type Network } from '../core/client-address.ts'
+import {
+  addressToBytes,
+  type ClientAddress,
+  isIPv4Address,
+  isIPv6Network,
+  type Network,
+  networkHolds,
+  networkOf,
+} from '../core/client-address.ts'
 
 /** One member: `label` says for people what the network is, for instance `loopback`. */
 export interface LabeledNetwork {
@@ -25,7 +33,7 @@ export class NetworkSet {
 
   constructor(members: Iterable<LabeledNetwork>) {
     this.members = [...members]
-    const isIPv6 = ({ network }: LabeledNetwork) => network.text.includes(':')
+    const isIPv6 = ({ network }: LabeledNetwork) => isIPv6Network(network)
     this.#ipv4 = familyOf(
       this.members.filter((member) => !isIPv6(member)),
       12,
@@ -55,13 +63,8 @@ export class NetworkSet {
   findOverlap(address: ClientAddress, prefixLength: number): LabeledNetwork | undefined {
     const holding = this.find(address)
     if (holding !== undefined || prefixLength >= 128 || isIPv4Address(address)) return holding
-    const wanted = prefixOf(addressToBytes(address), prefixLength)
-    return this.members.find(
-      ({ network }) =>
-        network.text.includes(':') &&
-        network.bits > prefixLength &&
-        prefixOf(Buffer.from(network.bytes), prefixLength) === wanted,
-    )
+    const around = networkOf(address, prefixLength)
+    return this.members.find(({ network }) => networkHolds(around, network))
   }
 }
 

@@ -1,5 +1,13 @@
 /** What of the networks that always may relay is really open: `never`, `block` and static entries come first (invariant 7), and a map cannot say "but not". */
-import { addressFromBytes, isIPv4Address, type Network, networkOf } from '../core/client-address.ts'
+import {
+  addressFromBytes,
+  isIPv4Address,
+  isIPv6Network,
+  type Network,
+  networkOf,
+  networkOfLogin,
+  networksOverlap,
+} from '../core/client-address.ts'
 import type { Decision } from '../core/decision.ts'
 import type { NetworkSet } from './network-set.ts'
 import type { AdmissionPolicy } from './policy.ts'
@@ -24,20 +32,10 @@ export function openNetworks(always: readonly Network[], closed: readonly Networ
 }
 
 function without(network: Network, holes: readonly Network[]): Network[] {
-  const near = holes.filter((hole) => overlap(network, hole))
+  const near = holes.filter((hole) => networksOverlap(network, hole))
   if (near.length === 0) return [network]
   if (near.some((hole) => hole.bits <= network.bits)) return []
   return halvesOf(network).flatMap((half) => without(half, near))
-}
-
-/** Two networks of one family overlap where they begin with the same bits, as many as the wider one has. */
-function overlap(a: Network, b: Network): boolean {
-  if (isIPv6(a) !== isIPv6(b)) return false
-  const bits = Math.min(a.bits, b.bits)
-  const whole = bits >> 3
-  for (let i = 0; i < whole; i++) if (a.bytes[i] !== b.bytes[i]) return false
-  const rest = (0xff00 >> (bits & 7)) & 0xff
-  return rest === 0 || ((a.bytes[whole] as number) & rest) === ((b.bytes[whole] as number) & rest)
 }
 
 function halvesOf(network: Network): Network[] {
@@ -50,11 +48,7 @@ function halvesOf(network: Network): Network[] {
     return networkOf(address, isIPv4Address(address) ? bits + 1 - 96 : bits + 1)
   })
   // ::ffff:0:0/96 is all of IPv4, which no IPv6 network holds.
-  return halves.filter((half) => isIPv6(half) === isIPv6(network))
-}
-
-function isIPv6({ text }: Network): boolean {
-  return text.includes(':')
+  return halves.filter((half) => isIPv6Network(half) === isIPv6Network(network))
 }
 
 /** The networks that a map may open without a login, by the policy and the operator's blocks as of `nowMs` (Unix milliseconds). */
@@ -64,7 +58,7 @@ export function networksForMaps(policy: Policy, decisions: readonly Decision[], 
   const networksOf = (set: NetworkSet) => set.members.map(({ network }) => network)
   const blocked = decisions.flatMap((decision) =>
     decision.kind === 'block' && 'address' in decision && (decision.untilMs ?? Number.POSITIVE_INFINITY) > nowMs
-      ? networkOf(decision.address, isIPv4Address(decision.address) ? 32 : ipv6Prefix)
+      ? networkOfLogin(decision.address, ipv6Prefix)
       : [],
   )
   const accessMap = openNetworks(networksOf(always), [...networksOf(never), ...blocked])

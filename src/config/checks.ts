@@ -1,5 +1,5 @@
 /** What single options cannot say: how they fit together and with this host. */
-import { addressFromBytes, type Network, networkContains } from '../core/client-address.ts'
+import { isIPv6Network, type Network, networksOverlap } from '../core/client-address.ts'
 import type { OwnFormat, OwnFormatFault } from '../core/own-format.ts'
 import type { MapConfig, SourceConfig } from './config.ts'
 import { groupId } from './groups.ts'
@@ -274,7 +274,7 @@ const networks: Check = (values) => {
   const never = values['admission.never'] ?? []
   const always = values['admission.always'] ?? []
   const overlaps = always.flatMap((open, index) => {
-    const closed = never.find((other) => overlap(open, other))
+    const closed = never.find((other) => networksOverlap(open, other))
     if (closed === undefined) return []
     return warning('admission.always', `${open.text} overlaps ${closed.text} of admission.never, which wins`, [index])
   })
@@ -283,7 +283,7 @@ const networks: Check = (values) => {
 }
 
 function wideNetwork(open: Network, index: number): Finding[] {
-  const ipv6 = open.text.includes(':')
+  const ipv6 = isIPv6Network(open)
   const prefix = ipv6 ? open.bits : open.bits - 96
   if (prefix === 0)
     return [
@@ -293,11 +293,6 @@ function wideNetwork(open: Network, index: number): Finding[] {
     ]
   const few = ipv6 ? prefix < 19 : prefix < 8
   return few ? [warning('admission.always', `${open.text} is very wide: every host in it may relay`, [index])] : []
-}
-
-/** Two networks overlap exactly if one holds the first address of the other. */
-function overlap(a: Network, b: Network): boolean {
-  return networkContains(a, addressFromBytes(b.bytes)) || networkContains(b, addressFromBytes(a.bytes))
 }
 
 const sendmail: Check = (values) => {

@@ -1,5 +1,5 @@
 /** The kinds of lists that options take: networks, commands, servers, and the sources with options of their own. */
-import { type Network, networkOf, parseClientAddress, parseNetwork } from '../core/client-address.ts'
+import { type Network, parseNetwork, parseNetworkAround } from '../core/client-address.ts'
 import type { JournalSenders, ProvenConfig, ReportsConfig, SourceConfig, SyslogConfig } from './config.ts'
 import { listOf } from './list-of.ts'
 import { isGroup, type Member, shifted } from './members.ts'
@@ -21,10 +21,8 @@ const network: Shape<Network> = {
 }
 
 function networkMend(raw: unknown): string | undefined {
-  const [, text, length] = /^([^/]+)\/(\d{1,3})$/.exec(String(raw)) ?? []
-  const address = text === undefined ? undefined : parseClientAddress(text)
-  if (address === undefined || Number(length) > (address.includes(':') ? 128 : 32)) return undefined
-  return `bits beyond the prefix must be zero: write ${networkOf(address, Number(length)).text}`
+  const meant = parseNetworkAround(String(raw))
+  return meant && `bits beyond the prefix must be zero: write ${meant.text}`
 }
 
 /** A list of addresses and networks, IPv4 and IPv6. */

@@ -1,5 +1,12 @@
 /** The text form of a sendmail access map, as makemap(8) reads it, and which client addresses a key is about (cf/README, "access_db"). */
-import { type ClientAddress, isIPv4Address, parseClientAddress } from './client-address.ts'
+import {
+  addressFromBytes,
+  type ClientAddress,
+  isIPv4Address,
+  isIPv6Network,
+  type Network,
+  parseClientAddress,
+} from './client-address.ts'
 
 /** One line that holds a key and a value. */
 export interface AccessEntry {
@@ -95,6 +102,31 @@ export function partsOfAddress(address: ClientAddress): number[] {
   const back = tail === undefined || tail === '' ? [] : tail.split(':')
   const gap = tail === undefined ? 0 : 8 - front.length - back.length
   return [...front, ...new Array<string>(gap).fill('0'), ...back].map((word) => Number.parseInt(word, 16))
+}
+
+/** A network as the octets (IPv4) or 16-bit words (IPv6) that its addresses begin with, for maps that cut addresses only there. */
+export interface NetworkParts {
+  readonly isIPv4: boolean
+  /** How many octets or words are given, at least one. */
+  readonly length: number
+  /** How many lists of them it takes: several where the network ends within an octet or word. */
+  readonly count: number
+  /** The lists, in their order. */
+  all(): number[][]
+}
+
+/** See {@link NetworkParts}. */
+export function partsOfNetwork(network: Network): NetworkParts {
+  const isIPv4 = !isIPv6Network(network)
+  const [bits, partBits] = isIPv4 ? [network.bits - 96, 8] : [network.bits, 16]
+  const length = Math.max(1, Math.ceil(bits / partBits))
+  const count = 2 ** (length * partBits - bits)
+  const all = () => {
+    const parts = partsOfAddress(addressFromBytes(network.bytes)).slice(0, length)
+    const last = parts.pop() as number
+    return Array.from({ length: count }, (_, index) => [...parts, last + index])
+  }
+  return { isIPv4, length, count, all }
 }
 
 /** The address that a key names in whole (`192.0.2.1`, `Connect:IPv6:2001:db8:0:0:0:0:0:1`), or undefined for prefixes, networks and names. */

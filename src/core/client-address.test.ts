@@ -1,13 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  addressesOf,
   addressFromBytes,
   addressToBytes,
   type ClientAddress,
+  isIPv4Address,
+  isIPv6Network,
   networkContains,
+  networkHolds,
   networkOf,
+  networkOfLogin,
+  networksOverlap,
   parseClientAddress,
   parseNetwork,
+  parseNetworkAround,
 } from './client-address.ts'
 
 const address = (text: string) => parseClientAddress(text) as ClientAddress
@@ -103,5 +110,69 @@ describe('networks', () => {
     expect(networkOf(address('2001:db8:2:3:4:5:6:7'), 64).text).toBe('2001:db8:2:3::/64')
     expect(networkOf(address('198.51.100.7'), 24).text).toBe('198.51.100.0/24')
     expect(networkOf(address('198.51.100.7'), 32).text).toBe('198.51.100.7')
+  })
+
+  it('name what a login opens', () => {
+    expect(networkOfLogin(address('2001:db8:2:3:4:5:6:7'), 64).text).toBe('2001:db8:2:3::/64')
+    expect(networkOfLogin(address('2001:db8::7'), 128).text).toBe('2001:db8::7')
+    expect(networkOfLogin(address('198.51.100.7'), 64).text).toBe('198.51.100.7')
+  })
+
+  it.each([
+    ['192.0.2.7/24', '192.0.2.0/24'],
+    ['192.0.2.7/32', '192.0.2.7'],
+    ['2001:db8::7/64', '2001:db8::/64'],
+    ['::ffff:192.0.2.7/24', '192.0.2.0/24'],
+    ['192.0.2.7', undefined],
+    ['192.0.2.7/33', undefined],
+    ['2001:db8::/129', undefined],
+    ['192.0.2.7/24/24', undefined],
+    ['192.0.2/24', undefined],
+  ])('are read around %s as %s', (text, around) => {
+    expect(parseNetworkAround(text)?.text).toBe(around)
+  })
+
+  it.each([
+    ['192.0.2.0/24', '192.0.2.7', true],
+    ['192.0.2.0/24', '192.0.3.0/24', false],
+    ['192.0.2.0/25', '192.0.2.128/25', false],
+    ['0.0.0.0/0', '255.255.255.255', true],
+    ['0.0.0.0/0', '::/0', false],
+    ['::/0', '192.0.2.7', false],
+    ['2001:db8::/33', '2001:db8:8000::/34', false],
+    ['::fffe:0:0/95', '192.0.2.0/24', false],
+  ])('%s and %s have addresses in common: %s', (a, b, expected) => {
+    expect(networksOverlap(network(a), network(b))).toBe(expected)
+    expect(networksOverlap(network(b), network(a))).toBe(expected)
+    expect(networkHolds(network(a), network(b))).toBe(expected)
+  })
+
+  it('overlap exactly where one holds the first address of the other', () => {
+    const near = fc
+      .tuple(
+        fc.oneof(
+          fc.nat(0xffff).map((low) => `192.0.${low >> 8}.${low & 255}`),
+          fc.nat(0xffff).map((low) => `2001:db8::${low.toString(16)}`),
+        ),
+        fc.integer({ min: 0, max: 18 }),
+      )
+      .map(([text, free]) => networkOf(address(text), (text.includes(':') ? 128 : 32) - free))
+    fc.assert(
+      fc.property(near, near, (a, b) => {
+        const holds = networkContains(a, addressFromBytes(b.bytes))
+        expect(networksOverlap(a, b)).toBe(holds || networkContains(b, addressFromBytes(a.bytes)))
+        expect(networkHolds(a, b)).toBe(holds && a.bits <= b.bits)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it.each([
+    ['192.0.2.254/31', ['192.0.2.254', '192.0.2.255']],
+    ['192.0.2.7', ['192.0.2.7']],
+    ['2001:db8::fffe/127', ['2001:db8::fffe', '2001:db8::ffff']],
+  ])('%s has the addresses %j', (text, addresses) => {
+    expect([...addressesOf(network(text))]).toEqual(addresses)
+    expect(addresses.every((one) => isIPv4Address(address(one)) !== isIPv6Network(network(text)))).toBe(true)
   })
 })

@@ -82,11 +82,24 @@ export function parseNetwork(text: string): Network | undefined {
   const slash = text.indexOf('/')
   const address = parseClientAddress(slash < 0 ? text : text.slice(0, slash))
   if (address === undefined) return undefined
-  const widest = isIPv4Address(address) ? 32 : 128
+  const widest = widthOf(address)
   const prefix = slash < 0 ? String(widest) : text.slice(slash + 1)
   if (!/^(0|[1-9]\d{0,2})$/.test(prefix) || Number(prefix) > widest) return undefined
   const network = networkOf(address, Number(prefix))
   return addressToBytes(address).equals(network.bytes) ? network : undefined
+}
+
+/** How many bits an address of its kind has: 32 or 128. */
+function widthOf(address: ClientAddress): number {
+  return isIPv4Address(address) ? 32 : 128
+}
+
+/** Parses `192.0.2.7/24`: the network that holds the address, whatever its bits beyond the prefix are. Undefined where it is none. */
+export function parseNetworkAround(text: string): Network | undefined {
+  const [, start = '', length = ''] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? []
+  const address = parseClientAddress(start)
+  if (address === undefined || Number(length) > widthOf(address)) return undefined
+  return networkOf(address, Number(length))
 }
 
 /** The network of `prefixLength` bits (of 32 for IPv4, of 128 for IPv6) that holds `address`. */
@@ -97,11 +110,46 @@ export function networkOf(address: ClientAddress, prefixLength: number): Network
   return { text, bytes, bits }
 }
 
+/** The network that a login from `address` opens: an IPv4 address alone, or the IPv6 network of `ipv6Prefix` bits around it. */
+export function networkOfLogin(address: ClientAddress, ipv6Prefix: number): Network {
+  return networkOf(address, isIPv4Address(address) ? 32 : ipv6Prefix)
+}
+
+/** True for a network of IPv6 addresses; it holds no IPv4 ones. */
+export function isIPv6Network({ text }: Network): boolean {
+  return text.includes(':')
+}
+
+/** Every address of a network, the first one first. For small ones: RangeError past 2^32. */
+export function* addressesOf({ bytes, bits }: Network): Generator<ClientAddress> {
+  const address = Buffer.from(bytes)
+  const first = address.readUInt32BE(12)
+  for (let n = 0; n < 2 ** (128 - bits); n++) {
+    address.writeUInt32BE(first + n, 12)
+    yield addressFromBytes(address)
+  }
+}
+
 /** True if the network holds the address. IPv4 networks hold IPv4 addresses only; `::/0` holds IPv6 only. */
 export function networkContains(network: Network, address: ClientAddress): boolean {
-  if (network.text.includes(':') === isIPv4Address(address)) return false
+  if (isIPv6Network(network) === isIPv4Address(address)) return false
   const masked = maskBytes(addressToBytes(address), network.bits)
   return masked.equals(network.bytes)
+}
+
+/** True if they have addresses in common, which is to say that one lies in the other: they begin with the same bits, as many as the wider one has. */
+export function networksOverlap(a: Network, b: Network): boolean {
+  if (isIPv6Network(a) !== isIPv6Network(b)) return false
+  const bits = Math.min(a.bits, b.bits)
+  const whole = bits >> 3
+  for (let i = 0; i < whole; i++) if (a.bytes[i] !== b.bytes[i]) return false
+  const rest = (0xff00 >> (bits & 7)) & 0xff
+  return rest === 0 || ((a.bytes[whole] as number) & rest) === ((b.bytes[whole] as number) & rest)
+}
+
+/** True if all of `inner` lies in `outer`. */
+export function networkHolds(outer: Network, inner: Network): boolean {
+  return outer.bits <= inner.bits && networksOverlap(outer, inner)
 }
 
 function maskBytes(bytes: Buffer, bits: number): Buffer {

@@ -7,6 +7,7 @@ import {
   type Network,
   networkContains,
   networkOf,
+  networksOverlap,
 } from './client-address.ts'
 
 /** The static entry that keeps a login from opening an address. */
@@ -68,11 +69,12 @@ export class StaticEntries {
     const around = this.#networks.find(({ network }) => networkContains(network, address))?.veto
     if (around !== undefined || family === 4 || prefixLength >= 128) return around
     const asked = networkOf(address, prefixLength)
-    return this.#v6.find(({ network }) => networkContains(asked, addressFromBytes(network.bytes)))?.veto
+    return this.#v6.find(({ network }) => networksOverlap(asked, network))?.veto
   }
 }
 
-function networkOfScope({ family, parts, prefixLength }: KeyScope): Network {
+/** The network of all clients that a key is about. */
+export function networkOfScope({ family, parts, prefixLength }: KeyScope): Network {
   const bytes = new Uint8Array(16)
   if (family === 4) bytes.set([0xff, 0xff, ...parts], 10)
   else for (const [i, word] of parts.entries()) bytes.set([word >> 8, word & 0xff], i * 2)

@@ -3,13 +3,7 @@
  * ASCII, and nothing of a log stands there: addresses, numbers and fixed words only. docs/command.md is the manual.
  */
 import type { Authorization, TableChange } from '../../core/authorization.ts'
-import {
-  type ClientAddress,
-  isIPv4Address,
-  type Network,
-  networkContains,
-  networkOf,
-} from '../../core/client-address.ts'
+import { type Network, networkHolds, networkOfLogin } from '../../core/client-address.ts'
 import { endSeconds, WITHOUT_END_SECONDS } from '../end-seconds.ts'
 
 /** First line of a batch that replaces all that was told before: who is not named has no right. */
@@ -27,18 +21,13 @@ export function alwaysLine({ text }: Network): string {
 /** The line for somebody who may relay; none for who may as part of a network that always may. `ipv6Prefix`: how many bits an IPv6 login opens. */
 export function grantedLine({ address, untilMs, reason }: Authorization, ipv6Prefix: number): string {
   if (reason === 'always') return ''
-  return `granted ${openedBy(address, ipv6Prefix).text} ${endSeconds(untilMs)} ${reason}\n`
+  return `granted ${networkOfLogin(address, ipv6Prefix).text} ${endSeconds(untilMs)} ${reason}\n`
 }
 
 /** The line for one change; none where a network of `always` says all there is to say of the address, and goes on saying it. */
 export function changeLine(change: TableChange, always: readonly Network[], ipv6Prefix: number): string {
   const { kind, address, untilMs, reason } = change
-  const opened = openedBy(address, ipv6Prefix)
+  const opened = networkOfLogin(address, ipv6Prefix)
   if (kind !== 'ended') return reason === 'always' ? '' : `${kind} ${opened.text} ${endSeconds(untilMs)} ${reason}\n`
-  const isWithin = (network: Network) => network.bits <= opened.bits && networkContains(network, address)
-  return always.some(isWithin) ? '' : `ended ${opened.text}\n`
-}
-
-function openedBy(address: ClientAddress, ipv6Prefix: number): Network {
-  return networkOf(address, isIPv4Address(address) ? 32 : ipv6Prefix)
+  return always.some((network) => networkHolds(network, opened)) ? '' : `ended ${opened.text}\n`
 }

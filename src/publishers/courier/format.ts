@@ -67,10 +67,9 @@ class Lines {
   live(slice: readonly Authorization[]): string {
     let text = ''
     for (const { address } of slice) {
-      const prefix = isIPv4Address(address) ? 32 : this.#ipv6Prefix
-      if (this.#own.denied.vetoFor(address, prefix) !== undefined) continue
-      const isWhole = prefix === 32 || prefix === 128
-      const keys = isWhole ? [keyOfAddress(address)] : keysOfNetwork(networkOf(address, prefix))
+      if (this.#own.denied.vetoFor(address, this.#ipv6Prefix) !== undefined) continue
+      const isWhole = this.#ipv6Prefix === 128 || isIPv4Address(address)
+      const keys = isWhole ? [keyOfAddress(address)] : keysOfNetwork(networkOf(address, this.#ipv6Prefix))
       for (const key of keys) if (!this.#always.has(key)) text += this.#line(key)
     }
     return text

@@ -6,9 +6,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   addressToBytes,
   type ClientAddress,
+  isIPv4Address,
   type Network,
   networkOf,
   parseClientAddress,
+  parseNetworkAround,
 } from '../../core/client-address.ts'
 import { StaticEntries } from '../../core/static-entries.ts'
 import { PublishError } from '../../errors.ts'
@@ -97,8 +99,9 @@ function deniedNetwork(network: Network): string[] {
   return keys.map((key) => `${key.replace(/^:(?!:)/, '')} deny\n`)
 }
 
+// Bits beyond the prefix do not matter to makedat.
 function networksOf(text: string, where: string): readonly Network[] {
-  const networks = text.includes('/') ? [networkIn(text)] : networksBetween(text.split('-'))
+  const networks = text.includes('/') ? [parseNetworkAround(text.replace(/^:/, ''))] : networksBetween(text.split('-'))
   if (networks?.every((network) => network !== undefined)) return networks
   throw refused(where, `${text} is no network and no range`, 'write it as 192.0.2.0/24 or 192.0.2.1-192.0.2.5')
 }
@@ -110,20 +113,12 @@ function keysOf(networks: readonly Network[], where: string): string[] {
   return networks.flatMap(keysOfNetwork)
 }
 
-// Bits beyond the prefix do not matter to makedat.
-function networkIn(text: string): Network | undefined {
-  const [, start = '', length = ''] = /^:?([^/]+)\/(\d{1,3})$/.exec(text) ?? []
-  const address = parseClientAddress(start)
-  if (address === undefined || Number(length) > (address.includes(':') ? 128 : 32)) return undefined
-  return networkOf(address, Number(length))
-}
-
 /** The networks that together are a range, both ends included. */
 function networksBetween(ends: readonly string[]): Network[] | undefined {
   const [first, last] = ends.map(parseClientAddress)
   if (first === undefined || last === undefined || ends.length !== 2) return undefined
-  const width = first.includes(':') ? 128 : 32
-  if (last.includes(':') !== first.includes(':')) return undefined
+  if (isIPv4Address(last) !== isIPv4Address(first)) return undefined
+  const width = isIPv4Address(first) ? 32 : 128
   const networks: Network[] = []
   const end = numberOf(last, width)
   for (let at = numberOf(first, width); at <= end; ) {

@@ -4,10 +4,12 @@
  */
 import type { Authorization } from '../../core/authorization.ts'
 import {
+  addressesOf,
   addressFromBytes,
   addressToBytes,
   type ClientAddress,
   isIPv4Address,
+  isIPv6Network,
   type Network,
   networkOf,
 } from '../../core/client-address.ts'
@@ -51,20 +53,11 @@ function* entriesOfAlways(always: readonly Network[]): Generator<CdbEntry> {
     for (const address of addressesOf(network)) yield { key: keyOfAddress(address), data: String(WITHOUT_END_SECONDS) }
 }
 
-function* addressesOf({ bytes, bits }: Network): Generator<ClientAddress> {
-  const address = Buffer.from(bytes)
-  const first = address.readUInt32BE(12)
-  for (let n = 0; n < 2 ** (128 - bits); n++) {
-    address.writeUInt32BE(first + n, 12)
-    yield addressFromBytes(address)
-  }
-}
-
 // What is left of a network when blocked addresses are taken out of it is never refused where the whole was not.
 function check(always: readonly Network[]): void {
   let addresses = 0
   for (const network of always) {
-    if (network.text.includes(':') && network.bits < 128) throw cannotSay(network.text, 'an IPv6 network')
+    if (isIPv6Network(network) && network.bits < 128) throw cannotSay(network.text, 'an IPv6 network')
     addresses += 2 ** (128 - network.bits)
     if (addresses > MOST_ALWAYS)
       throw cannotSay(network.text, `more than ${MOST_ALWAYS} addresses that always may relay`)

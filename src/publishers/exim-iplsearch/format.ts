@@ -3,7 +3,7 @@
  * types" and "Host list patterns for single-key lookups by host address". The first line that matches counts.
  */
 import type { Authorization } from '../../core/authorization.ts'
-import { isIPv4Address, type Network, networkOf } from '../../core/client-address.ts'
+import { type Network, networkOfLogin } from '../../core/client-address.ts'
 import { endSeconds, WITHOUT_END_SECONDS } from '../end-seconds.ts'
 import type { FileFormat } from '../file-publisher.ts'
 
@@ -15,7 +15,7 @@ const HEAD = '# Kept by popauthd; what is written here by hand is lost. Address:
  */
 export function eximIplsearchFormat(ipv6Prefix: number): FileFormat {
   const lineOf = ({ address, untilMs }: Authorization) =>
-    line(networkOf(address, isIPv4Address(address) ? 32 : ipv6Prefix).text, endSeconds(untilMs))
+    line(networkOfLogin(address, ipv6Prefix).text, endSeconds(untilMs))
   return {
     needs: 'expiry',
     check: () => {},

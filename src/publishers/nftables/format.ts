@@ -4,11 +4,11 @@
  */
 import type { Authorization, TableChange } from '../../core/authorization.ts'
 import {
-  addressFromBytes,
   type ClientAddress,
   isIPv4Address,
+  isIPv6Network,
   type Network,
-  networkContains,
+  networkHolds,
 } from '../../core/client-address.ts'
 
 /** The sets, each by family, table and name: `inet filter popauthd4`. */
@@ -130,11 +130,12 @@ export function presenceScript(elements: readonly Pick<SetElement, 'set' | 'addr
 
 /** The networks of one family, without those inside another: a set of intervals takes no overlapping ones. */
 export function disjointNetworks(networks: readonly Network[], isIPv4: boolean): Network[] {
-  const own = networks.filter(({ text }) => text.includes(':') !== isIPv4)
+  const own = networks.filter((network) => isIPv6Network(network) !== isIPv4)
   const kept: Network[] = []
-  for (const network of [...own].sort((a, b) => a.bits - b.bits)) {
-    const start = addressFromBytes(network.bytes)
-    if (!kept.some((wider) => networkContains(wider, start))) kept.push(network)
+  // In the order of their addresses each one comes behind those that hold it, and before what lies outside of these.
+  for (const network of own.sort((a, b) => Buffer.compare(a.bytes, b.bytes) || a.bits - b.bits)) {
+    const last = kept.at(-1)
+    if (last === undefined || !networkHolds(last, network)) kept.push(network)
   }
   return kept
 }

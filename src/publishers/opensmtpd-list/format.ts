@@ -1,6 +1,6 @@
 /** A file table of OpenSMTPD for `match from src <TABLE>` (table(5), "netaddr"): one address or network a line. smtpd reads it when it is told to. */
 import type { Authorization } from '../../core/authorization.ts'
-import { isIPv4Address, type Network, networkOf } from '../../core/client-address.ts'
+import { type Network, networkOfLogin } from '../../core/client-address.ts'
 import type { FileFormat } from '../file-publisher.ts'
 
 /** Without the first line smtpd takes a file with no entries, or with IPv6 ones, for pairs of keys and values, and does not start. */
@@ -8,8 +8,7 @@ const HEAD = '# @list\n# Kept by popauthd; what is written here by hand is lost.
 
 /** `ipv6Prefix`: how many bits an IPv6 login opens. smtpd goes through the whole table for each lookup: for long ones let it ask. */
 export function opensmtpdListFormat(ipv6Prefix: number): FileFormat {
-  const lineOf = ({ address }: Authorization) =>
-    entryOf(networkOf(address, isIPv4Address(address) ? 32 : ipv6Prefix).text)
+  const lineOf = ({ address }: Authorization) => entryOf(networkOfLogin(address, ipv6Prefix).text)
   return {
     needs: 'membership',
     check: () => {},

@@ -5,7 +5,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Authorization } from '../../core/authorization.ts'
-import { addressFromBytes, type ClientAddress, type Network } from '../../core/client-address.ts'
+import { addressesOf, type ClientAddress, type Network } from '../../core/client-address.ts'
 import { UsageError } from '../../errors.ts'
 import { type CdbEntry, cdbFile } from '../../lib/cdb.ts'
 import type { FileFormat } from '../file-publisher.ts'
@@ -41,13 +41,8 @@ export function countOfNetwork({ text, bits }: Network): number {
 
 /** The keys of all addresses in the network. @throws {UsageError} as {@link countOfNetwork} */
 export function* keysOfNetwork(network: Network): Generator<string> {
-  const count = countOfNetwork(network)
-  const bytes = Buffer.from(network.bytes)
-  const first = bytes.readUInt32BE(12)
-  for (let i = 0; i < count; i++) {
-    bytes.writeUInt32BE(first + i, 12)
-    yield keyOfAddress(addressFromBytes(bytes))
-  }
+  countOfNetwork(network)
+  for (const address of addressesOf(network)) yield keyOfAddress(address)
 }
 
 /** @throws {UsageError} where a login opens more than its own address, which no whole key can say */

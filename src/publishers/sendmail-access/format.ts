@@ -2,15 +2,8 @@
  * Keys of a sendmail access map (sendmail 8.17, cf/README "access_db"; tried on the real one, see docs/sendmail-findings.md) and the
  * lines of access.info, which the POPauthd of 2002 wrote. Leaves out the compressed IPv6 keys of `UseCompressedIPv6Addresses`.
  */
-import { partsOfAddress } from '../../core/access-text.ts'
-import {
-  addressFromBytes,
-  type ClientAddress,
-  isIPv4Address,
-  type Network,
-  networkOf,
-  parseClientAddress,
-} from '../../core/client-address.ts'
+import { partsOfAddress, partsOfNetwork } from '../../core/access-text.ts'
+import { type ClientAddress, isIPv4Address, type Network, parseClientAddress } from '../../core/client-address.ts'
 import { escapeForTerminal } from '../../lib/escape.ts'
 
 const MOST_KEYS = 256
@@ -30,26 +23,16 @@ function keyOfParts(isV4: boolean, parts: readonly number[], tagged: boolean): s
  * several; one that would take more than 256, or all addresses there are, is refused with the reason.
  */
 export function keysOfNetwork(network: Network, tagged: boolean): { keys: string[] } | { problem: string } {
-  const isV4 = !network.text.includes(':')
-  const bits = isV4 ? network.bits - 96 : network.bits
-  const partBits = isV4 ? 8 : 16
-  const length = Math.ceil(bits / partBits)
-  if (length === 0)
-    return { problem: `${network.text} is every address there is: no key of an access map stands for that` }
-  const count = 2 ** (length * partBits - bits)
+  const { text } = network
+  if (text.endsWith('/0'))
+    return { problem: `${text} is every address there is: no key of an access map stands for that` }
+  const { isIPv4, length, count, all } = partsOfNetwork(network)
   if (count > MOST_KEYS) {
-    const nearest = isV4 ? length * 8 - 8 : length * 16 - 8
+    const nearest = isIPv4 ? length * 8 - 8 : length * 16 - 8
     const mend = `write it as networks of ${nearest} bits or more`
-    return { problem: `${network.text} would take ${count} keys in an access map, ${MOST_KEYS} are the most: ${mend}` }
+    return { problem: `${text} would take ${count} keys in an access map, ${MOST_KEYS} are the most: ${mend}` }
   }
-  const first = partsOfAddress(addressFromBytes(network.bytes)).slice(0, length)
-  const last = first.at(-1) as number
-  return { keys: Array.from({ length: count }, (_, i) => keyOfParts(isV4, [...first.slice(0, -1), last + i], tagged)) }
-}
-
-/** The network that a login from `address` opens where `admission.ipv6_prefix` is shorter than 128. */
-export function networkOfLogin(address: ClientAddress, ipv6Prefix: number): Network {
-  return networkOf(address, isIPv4Address(address) ? 32 : ipv6Prefix)
+  return { keys: all().map((parts) => keyOfParts(isIPv4, parts, tagged)) }
 }
 
 /** One line of access.info. */

@@ -2,11 +2,17 @@
 import { setImmediate } from 'node:timers/promises'
 import { type AccessEntry, foldKey, scopeOfKey } from '../../core/access-text.ts'
 import type { Authorization, TableChange } from '../../core/authorization.ts'
-import { type ClientAddress, isIPv4Address, type Network, parseClientAddress } from '../../core/client-address.ts'
+import {
+  type ClientAddress,
+  isIPv4Address,
+  type Network,
+  networkOfLogin,
+  parseClientAddress,
+} from '../../core/client-address.ts'
 import { StaticEntries } from '../../core/static-entries.ts'
 import { UsageError } from '../../errors.ts'
 import { entriesByKey } from './access-text-file.ts'
-import { infoUser, keyOfAddress, keysOfNetwork, networkOfLogin, renderInfoLine } from './format.ts'
+import { infoUser, keyOfAddress, keysOfNetwork, renderInfoLine } from './format.ts'
 import type { MapChange } from './map-file.ts'
 
 /** How keys are written. */

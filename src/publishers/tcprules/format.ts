@@ -73,10 +73,9 @@ class LiveRules {
 
   *entries(slice: readonly Authorization[]): Generator<CdbEntry> {
     for (const { address } of slice) {
-      const prefix = isIPv4Address(address) ? 32 : this.#ipv6Prefix
-      if (this.#own.denied.vetoFor(address, prefix) !== undefined) continue
-      const isWhole = prefix === 32 || prefix === 128
-      const said = isWhole ? { keys: [keyOfAddress(address)] } : keysOfNetwork(networkOf(address, prefix))
+      if (this.#own.denied.vetoFor(address, this.#ipv6Prefix) !== undefined) continue
+      const isWhole = this.#ipv6Prefix === 128 || isIPv4Address(address)
+      const said = isWhole ? { keys: [keyOfAddress(address)] } : keysOfNetwork(networkOf(address, this.#ipv6Prefix))
       if ('keys' in said) yield* relaying(this.#own, said.keys)
       else this.leftOut++
     }

@@ -2,14 +2,15 @@
  * Under which keys tcpserver looks a client up, most specific first (tcprules(1), "Rules"): its whole address, then the address cut behind each
  * dot (with Debian's IPv6 patch, behind each colon too), from the longest, at last the empty key.
  */
-import { partsOfAddress, scopeOfKey } from '../../core/access-text.ts'
+import { partsOfAddress, partsOfNetwork, scopeOfKey } from '../../core/access-text.ts'
 import {
   addressFromBytes,
   type ClientAddress,
   isIPv4Address,
   type Network,
-  networkContains,
+  networkHolds,
 } from '../../core/client-address.ts'
+import { networkOfScope } from '../../core/static-entries.ts'
 
 const MOST_KEYS = 256
 
@@ -39,19 +40,14 @@ function longestZeros(words: readonly number[]): { start: number; length: number
  * The keys that together stand for `network`, or why none can. tcpserver cuts addresses at octets and 16-bit words, so a network that ends in
  * between takes several. Where one of an IPv6 network's words is zero, the texts of its addresses have no beginning in common that others have not.
  */
-export function keysOfNetwork({ text, bits, bytes }: Network): { keys: string[] } | { problem: string } {
-  const first = addressFromBytes(bytes)
-  if (bits === 128) return { keys: [keyOfAddress(first)] }
-  const isV4 = isIPv4Address(first)
-  const [wholeBits, partBits] = isV4 ? [bits - 96, 8] : [bits, 16]
-  if (wholeBits === 0) return { problem: `${text} is every address there is` }
-  const length = Math.ceil(wholeBits / partBits)
-  const count = 2 ** (length * partBits - wholeBits)
+export function keysOfNetwork(network: Network): { keys: string[] } | { problem: string } {
+  const { text, bits, bytes } = network
+  if (bits === 128) return { keys: [keyOfAddress(addressFromBytes(bytes))] }
+  if (text.endsWith('/0')) return { problem: `${text} is every address there is` }
+  const { isIPv4, length, count, all: lists } = partsOfNetwork(network)
   if (count > MOST_KEYS) return { problem: `${text} would take ${count} rules, ${MOST_KEYS} are the most` }
-  const parts = partsOfAddress(first).slice(0, length)
-  const last = parts.at(-1) as number
-  const all = Array.from({ length: count }, (_, index) => [...parts.slice(0, -1), last + index])
-  if (isV4) return { keys: all.map((octets) => octets.join('.') + (length < 4 ? '.' : '')) }
+  const all = lists()
+  if (isIPv4) return { keys: all.map((octets) => octets.join('.') + (length < 4 ? '.' : '')) }
   if (all.some((words) => words.includes(0))) return { problem: `${text} has a zero among its first ${length} words` }
   return { keys: all.map((words) => words.map((word) => `${word.toString(16)}:`).join('')) }
 }
@@ -70,10 +66,6 @@ export function* lookupsOf(key: string): Generator<string> {
 export function liesIn(key: string, networks: readonly Network[]): boolean {
   const scope = scopeOfKey(key)
   if (scope === undefined || scope.tagged || scope.prefixLength !== undefined) return false
-  const bytes = new Uint8Array(16)
-  const { family, parts } = scope
-  if (family === 4) bytes.set([0xff, 0xff, ...parts], 10)
-  else for (const [index, word] of parts.entries()) bytes.set([word >> 8, word & 0xff], index * 2)
-  const [first, bits] = [addressFromBytes(bytes), family === 4 ? 96 + parts.length * 8 : parts.length * 16]
-  return networks.some((network) => network.bits <= bits && networkContains(network, first))
+  const meant = networkOfScope(scope)
+  return networks.some((network) => networkHolds(network, meant))
 }
