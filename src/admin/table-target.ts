@@ -1,5 +1,4 @@
 /** The control contract over an open table: what the daemon and the command line without a daemon have in common. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { tableAddress } from '../admission/policy.ts'
 import type { Authorization, TableChange, Verdict } from '../core/authorization.ts'
 import type { ClientAddress } from '../core/client-address.ts'
@@ -11,9 +10,6 @@ import type { AuthorizationTable } from '../table/authorization-table.ts'
 import type { LoginOutcome } from '../table/results.ts'
 import type * as Api from './api-types.ts'
 import type { ControlTarget } from './control-target.ts'
-
-/** Entries after which other work gets its turn. */
-const PIECE = 200
 
 /** What a target works on; all of it is owned by whoever makes the target. */
 export interface TableTargetParts {
@@ -35,11 +31,9 @@ export class TableTarget implements Omit<ControlTarget, 'status' | 'prune'> {
 
   async *list(): AsyncGenerator<Api.ListEntry> {
     const { table, clock } = this.#parts
-    let count = 0
-    for (const authorization of table.authorizations()) {
-      yield { ...listEntry(authorization, clock.now()), ...this.#asked(authorization.address) }
-      if (++count % PIECE === 0) await nextTurn()
-    }
+    for await (const slice of table.authorizations())
+      for (const authorization of slice)
+        yield { ...listEntry(authorization, clock.now()), ...this.#asked(authorization.address) }
   }
 
   /** Number of addresses that may relay now, counted in pieces. @throws {TableError} */

@@ -13,7 +13,7 @@ import { opensmtpdListFormat } from './opensmtpd-list/format.ts'
 const { signal } = new AbortController()
 const address = '192.0.2.7' as ClientAddress
 const granted: TableChange = { kind: 'granted', address, atMs: 1, reason: 'login', user: 'alice' }
-const all = (): Authorization[] => [{ address, reason: 'login', users: [] }]
+const all = (): Authorization[][] => [[{ address, reason: 'login', users: [] }]]
 
 let directory: string
 let publisher: FilePublisher

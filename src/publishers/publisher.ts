@@ -2,8 +2,8 @@
 import type { Authorization, TableChange } from '../core/authorization.ts'
 import type { Network } from '../core/client-address.ts'
 
-/** The whole table as it stands when it is read; long, so read it in slices with turns of the event loop in between. */
-export type WholeTable = () => Iterable<Authorization>
+/** The whole table as it stands when it is read, in slices of a few milliseconds' work, with turns of the event loop in between. A slice may be empty. */
+export type WholeTable = () => AsyncIterable<readonly Authorization[]> | Iterable<readonly Authorization[]>
 
 /** Keeps one MTA's copy of the table. Calls never overlap; applying the same changes twice is harmless. */
 export interface Publisher extends AsyncDisposable {

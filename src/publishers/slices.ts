@@ -1,22 +1,22 @@
-/** Reads the whole table a piece at a time, so that a large one keeps nobody waiting. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+/** Reads the whole table a slice at a time, for as long as it is wanted. */
 import type { Authorization } from '../core/authorization.ts'
+import type { WholeTable } from './publisher.ts'
 
-const SLICE = 500
+/** Least that a slice holds, but for the last: each may become a write of its own. */
+const LEAST = 500
 
-/** The authorizations in slices of some hundreds, with a turn of the event loop after each. What changes meanwhile is published afterwards. @throws the signal's reason once it aborts */
+/** The slices, small ones put together. What changes meanwhile is published afterwards. @throws the signal's reason once it aborts */
 export async function* slicesOf(
-  all: Iterable<Authorization>,
+  all: ReturnType<WholeTable>,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Authorization[]> {
   let slice: Authorization[] = []
-  for (const authorization of all) {
-    slice.push(authorization)
-    if (slice.length < SLICE) continue
+  for await (const some of all) {
+    signal.throwIfAborted()
+    for (const one of some) slice.push(one)
+    if (slice.length < LEAST) continue
     yield slice
     slice = []
-    await nextTurn()
-    signal.throwIfAborted()
   }
   if (slice.length > 0) yield slice
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { Authorization, TableChange } from '../core/authorization.ts'
+import type { TableChange } from '../core/authorization.ts'
 import { type ClientAddress, parseClientAddress } from '../core/client-address.ts'
 import { PublishError } from '../errors.ts'
 import { ManualClock } from '../lib/clock.ts'
-import type { Publisher } from './publisher.ts'
+import type { Publisher, WholeTable } from './publisher.ts'
 import { Supervisor } from './supervisor.ts'
 
 const address = (text: string) => parseClientAddress(text) as ClientAddress
@@ -30,11 +30,11 @@ class Recorder implements Publisher {
     this.needs = needs
   }
 
-  publish(changes: readonly TableChange[], _all: () => Iterable<Authorization>, signal: AbortSignal): Promise<void> {
+  publish(changes: readonly TableChange[], _all: WholeTable, signal: AbortSignal): Promise<void> {
     return this.#take(changes.map(({ kind, address, user }) => `${kind} ${address} ${user}`).join(', '), signal)
   }
 
-  resync(_all: () => Iterable<Authorization>, signal: AbortSignal): Promise<void> {
+  resync(_all: WholeTable, signal: AbortSignal): Promise<void> {
     return this.#take('resync', signal)
   }
 

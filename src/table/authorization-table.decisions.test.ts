@@ -1,5 +1,6 @@
 /** What an operator decides, in the table. */
 import { describe, expect, it } from 'vitest'
+import { authorizationsOf } from '../../test/support/authorizations.ts'
 import { clock, ip, kinds, login, MINUTE, reopen, START, sweepAll, table } from '../../test/support/table-of-test.ts'
 
 describe('decisions', () => {
@@ -56,7 +57,7 @@ describe('decisions', () => {
   it('allow opens an address that never logged in, until its end', async () => {
     const decision = { kind: 'allow', atMs: START, untilMs: START + MINUTE, address: ip('192.0.2.9') } as const
     expect(kinds((await table.applyDecision(decision)).changes)).toEqual(['granted 192.0.2.9'])
-    expect([...table.authorizations()].map(({ address, reason }) => [address, reason])).toEqual([
+    expect((await authorizationsOf(table)).map(({ address, reason }) => [address, reason])).toEqual([
       ['192.0.2.9', 'allowed'],
       ['198.51.100.200', 'always'],
     ])

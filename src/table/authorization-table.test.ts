@@ -1,5 +1,6 @@
 /** Logins, limits and policies of the table. */
 import { describe, expect, it } from 'vitest'
+import { authorizationsOf } from '../../test/support/authorizations.ts'
 import {
   basePolicy,
   clock,
@@ -165,7 +166,7 @@ describe('the limits', () => {
     await sweepAll()
     const again = await table.commit({ logins })
     expect(again.outcomes.filter(({ kind }) => kind === 'accepted')).toEqual([])
-    expect([...table.authorizations()].map(({ reason }) => reason)).toEqual(['always'])
+    expect((await authorizationsOf(table)).map(({ reason }) => reason)).toEqual(['always'])
     clock.set(START + WINDOW + 60)
     await sweepAll()
     expect(table.stats()).toMatchObject({ addresses: 0, logins: 0 })

@@ -1,6 +1,7 @@
 /** The table: who may relay, why and until when. One writer; lookups read the file's memory map and never wait. */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DecisionStore } from '../admission/decisions.ts'
 import { type JudgeContext, judge, type LoginState, loginState } from '../admission/judge.ts'
 import { type AdmissionPolicy, tableAddress } from '../admission/policy.ts'
@@ -33,7 +34,8 @@ import type { Serial } from './work-queue.ts'
 
 /** Index entries that one sweep works on: some milliseconds of work. */
 const SWEEP_LIMIT = 500
-const CHUNK = 500
+/** Records, or addresses without one, that are judged in one turn of the event loop: a few milliseconds of work. */
+const SLICE = 100
 /** A clock that went back further than this makes everything be judged anew. */
 const STEP_BACK_MS = 1000
 
@@ -151,23 +153,27 @@ export class AuthorizationTable implements AsyncDisposable {
   }
 
   /**
-   * Every address that may relay now, for lists and maps: by login, allowed, or a single always address. Always networks wider than one
-   * address are in `policy.always`. With `ipv6Prefix` below 128 an IPv6 address stands for its network. May be read at leisure. @throws {TableError}
+   * Every address that may relay now, none twice, for lists and maps: by login, allowed, or a single always address. Always networks wider than what
+   * a login opens are in `policy.always` only. With `ipv6Prefix` below 128 an IPv6 address stands for its network. In slices, some of them empty,
+   * with a turn of the event loop after each; may be read at leisure. @throws {TableError}
    */
-  *authorizations(): Iterable<Authorization> {
+  async *authorizations(): AsyncGenerator<readonly Authorization[]> {
+    // Whoever gets or loses a record while this goes on is met once all the same.
+    const others = this.#rejudging.addressesWithoutLogin(this.#context.policy)
     for (let after: Buffer | undefined; ; ) {
-      const chunk = this.#store.recordsAfter(after, CHUNK)
-      for (const { record } of chunk) {
-        const authorization = this.#authorizationOf(record.address, record)
-        if (authorization !== undefined) yield authorization
-      }
+      const chunk = this.#store.recordsAfter(after, SLICE)
+      for (const { record } of chunk) others.delete(record.address)
+      yield chunk.flatMap(({ record }) => this.#authorizationOf(record.address, record) ?? [])
       after = chunk.at(-1)?.key
       if (after === undefined) break
+      await nextTurn()
     }
-    for (const address of this.#rejudging.addressesWithoutLogin(this.#context.policy)) {
-      if (this.#store.soundRecord(addressToBytes(address)) !== undefined) continue
-      const authorization = this.#authorizationOf(address, undefined)
-      if (authorization !== undefined) yield authorization
+    const rest = [...others]
+    for (let at = 0; at < rest.length; at += SLICE) {
+      yield rest.slice(at, at + SLICE).flatMap((address) => {
+        return this.#authorizationOf(address, this.#store.soundRecord(addressToBytes(address))) ?? []
+      })
+      await nextTurn()
     }
   }
 
@@ -231,7 +237,9 @@ export class AuthorizationTable implements AsyncDisposable {
       const { changes, newestMs } = await this.#rejudging.survey(nowMs, this.#context)
       await this.#decisions.revokeAll(Math.max(nowMs, newestMs))
       await this.#rejudging.removeLogins(nowMs).catch(() => this.#rejudging.require(nowMs))
-      return { earlier: this.#ledger.release(), changes, stillOpen: [...this.authorizations()] }
+      const stillOpen: Authorization[] = []
+      for await (const slice of this.authorizations()) stillOpen.push(...slice)
+      return { earlier: this.#ledger.release(), changes, stillOpen }
     })
   }
 

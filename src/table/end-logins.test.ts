@@ -1,5 +1,7 @@
 /** What the end of a source's logins does to a real table, and what it leaves alone. */
+
 import { beforeEach, describe, expect, it } from 'vitest'
+import { authorizationsOf } from '../../test/support/authorizations.ts'
 import {
   basePolicy,
   clock,
@@ -94,7 +96,7 @@ describe('a LOGOUT', () => {
     await end()
     await reopen(policy)
     expect(table.lookup(HERE).authorized).toBe(false)
-    expect([...table.authorizations()]).toEqual([])
+    expect(await authorizationsOf(table)).toEqual([])
   })
 
   it('ends what is still on its way to the disk', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { authorizationsOf } from '../../test/support/authorizations.ts'
 import { NetworkSet } from '../admission/network-set.ts'
 import type { AdmissionPolicy } from '../admission/policy.ts'
 import { type ClientAddress, parseClientAddress } from '../core/client-address.ts'
@@ -162,7 +163,7 @@ it('what is told in changes adds up to what lookups say', async () => {
             await table[Symbol.asyncDispose]()
             table = await AuthorizationTable.open({ directory, clock, policy: current })
             map.clear()
-            for (const { address, untilMs } of table.authorizations()) map.set(address, untilMs)
+            for (const { address, untilMs } of await authorizationsOf(table)) map.set(address, untilMs)
           } else if ('user' in one) {
             changes.push(...(await table.applyDecision({ kind: one.kind, atMs: clock.now(), user: one.user })).changes)
           } else {
@@ -178,7 +179,7 @@ it('what is told in changes adds up to what lookups say', async () => {
               map.set(address, untilMs)
             }
           }
-          const listed = Array.from(table.authorizations(), ({ address, untilMs }) => [address, untilMs])
+          const listed = (await authorizationsOf(table)).map(({ address, untilMs }) => [address, untilMs])
           expect([...map].sort()).toEqual(listed.sort())
           for (const address of ADDRESSES) expect(table.lookup(address).authorized).toBe(map.has(address))
         }

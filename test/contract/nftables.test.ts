@@ -54,7 +54,7 @@ describe.skipIf(unavailable)(`nftables sets${unavailable ? ` (skipped: ${unavail
   let clock: CountingClock
   let publisher: NftablesPublisher
 
-  const sync = (...authorizations: Authorization[]) => publisher.resync(() => authorizations, signal)
+  const sync = (...authorizations: Authorization[]) => publisher.resync(() => [authorizations], signal)
   const failure = () =>
     sync().then(
       () => expect.fail('the set was taken'),
@@ -97,7 +97,7 @@ describe.skipIf(unavailable)(`nftables sets${unavailable ? ` (skipped: ${unavail
 
   it('fills tens of thousands in one go', async () => {
     const many = Array.from({ length: 30_000 }, (_, index) => authorization(`10.1.${index >> 8}.${index & 255}`))
-    await publisher.resync(() => many, signal)
+    await publisher.resync(() => [many], signal)
     expect(await nft.elements(sets.ipv4)).toHaveLength(30_000)
   })
 
@@ -107,7 +107,7 @@ describe.skipIf(unavailable)(`nftables sets${unavailable ? ` (skipped: ${unavail
     const endless = function* () {
       for (let index = 0; ; index++) {
         if (index === 20_000) given.abort()
-        yield authorization(`10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`)
+        yield [authorization(`10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`)]
       }
     }
     await expect(publisher.resync(endless, given.signal)).rejects.toThrow()
@@ -202,7 +202,7 @@ describe.skipIf(unavailable)(`nftables sets${unavailable ? ` (skipped: ${unavail
         const command = [...nft.command.slice(0, -1), ...nobody, 'nft']
         return new NftablesPublisher({ name: 'sets', sets, command, clock })
       }
-      const one = () => [authorization('192.0.2.1')]
+      const one = () => [[authorization('192.0.2.1')]]
       await expect(as().resync(one, signal)).rejects.toThrow('popauthd may not change the firewall')
       const only = [
         '--inh-caps',

@@ -241,7 +241,7 @@ describe.each(named)('publisher $name', ({ make, missing }) => {
   let subject: Subject
   const signal = new AbortController().signal
   const table = new Set<string>()
-  const all = () => [...table].map(authorization)
+  const all = () => [[...table].map(authorization)]
 
   beforeAll(async () => {
     tools = await mkdtemp(join(tmpdir(), 'popauthd-tools-'))

@@ -45,8 +45,9 @@ export const made: SendmailAccessPublisher[] = []
 export const signal = new AbortController().signal
 /** Users by address: what `all` tells of. */
 export const table = new Map<string, string[]>()
-export const all = (): Authorization[] =>
-  [...table].map(([text, names]) => ({ address: address(text), reason: 'login', users: names.map(user) }))
+export const all = (): Authorization[][] => [
+  [...table].map(([text, names]) => ({ address: address(text), reason: 'login', users: names.map(user) })),
+]
 
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'popauthd-'))

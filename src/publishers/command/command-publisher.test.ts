@@ -21,7 +21,7 @@ describe('what a command is told', () => {
   let directory: string
   let publisher: CommandPublisher
   const table: Authorization[] = []
-  const all = () => table
+  const all = () => [table]
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'popauthd-'))

@@ -25,7 +25,7 @@ const POSTCONF = `#!/bin/sh
 let directory: string
 const signal = new AbortController().signal
 const table = new Set<string>()
-const all = () => [...table].map((address) => ({ address, reason: 'login', users: [] }) as unknown as Authorization)
+const all = () => [[...table].map((address) => ({ address, reason: 'login', users: [] }) as unknown as Authorization)]
 const change = (kind: TableChange['kind'], address: string): TableChange => {
   kind === 'ended' ? table.delete(address) : table.add(address)
   return { kind, address: address as ClientAddress, atMs: 0, reason: 'login' }

@@ -1,5 +1,4 @@
 /** Who may relay now, as keys of the access map and lines of access.info. In memory; no I/O. */
-import { setImmediate } from 'node:timers/promises'
 import { type AccessEntry, foldKey, scopeOfKey } from '../../core/access-text.ts'
 import type { Authorization, TableChange } from '../../core/authorization.ts'
 import {
@@ -25,7 +24,6 @@ interface LiveOptions {
   readonly ipv6Prefix: number
 }
 
-const SLICE = 1000
 const PIECE_CHARACTERS = 65_536
 
 /** The live entries of one map, judged by its static ones: what a static entry other than RELAY or OK covers has no key. */
@@ -75,17 +73,16 @@ export class LiveEntries {
     return true
   }
 
-  /** Begins anew with `all`. In slices, so that a large table keeps nobody waiting; changes made meanwhile must be applied afterwards. */
-  async collect(all: Iterable<Authorization>): Promise<void> {
+  /** Begins anew with the whole table; changes made meanwhile must be applied afterwards. @throws what `slices` throws */
+  async collect(slices: AsyncIterable<readonly Authorization[]>): Promise<void> {
     this.#live = new Map()
-    let count = 0
-    for (const { address, users } of all) {
-      const lines = users
-        .filter(({ refused }) => !refused)
-        .map(({ user, lastMs }) => this.#infoLine(user, address, lastMs))
-      this.#live.set(address, lines.join(''))
-      if (++count % SLICE === 0) await setImmediate()
-    }
+    for await (const slice of slices)
+      for (const { address, users } of slice) {
+        const lines = users
+          .filter(({ refused }) => !refused)
+          .map(({ user, lastMs }) => this.#infoLine(user, address, lastMs))
+        this.#live.set(address, lines.join(''))
+      }
   }
 
   /** Applies changes in their order; the keys that come and go by them. */

@@ -15,6 +15,7 @@ import { makeMapDirectory } from '../map-directory.ts'
 import { OutsideWatch } from '../outside-watch.ts'
 import type { Publisher, WholeTable } from '../publisher.ts'
 import { cannotWrite, removeStaged, replaceFile, type StagedFile, stageFile } from '../replace-file.ts'
+import { slicesOf } from '../slices.ts'
 import { relayLine, renderAccess } from './access-text-file.ts'
 import { LiveEntries } from './live-entries.ts'
 import { type MapChange, MapFile } from './map-file.ts'
@@ -133,7 +134,7 @@ export class SendmailAccessPublisher implements Publisher {
     const staticText = await this.#static.settle()
     this.#takeStatic(staticText)
     this.#nobody.takeStatic(staticText)
-    await live.collect(all())
+    await live.collect(slicesOf(all(), signal))
     await this.#writeAll(live, undefined, signal)
     await this.#writeInfo(live)
     const after = await identityOf(this.#static.path)

@@ -27,8 +27,9 @@ describe.skipIf(unavailable)(
     let client: LabHost
     let socket: string
     const known = new Set<string>()
-    const all = (): Authorization[] =>
-      [...known].map((text) => ({ address: address(text), reason: 'login' as const, users: [] }))
+    const all = (): Authorization[][] => [
+      [...known].map((text) => ({ address: address(text), reason: 'login' as const, users: [] })),
+    ]
 
     beforeAll(async () => {
       lab = await openLab()
