@@ -1,7 +1,7 @@
 /** The one rule: may this address relay at this instant? Pure: facts, decisions and policy in, a verdict out. */
 import type { AddressRecord, UserLogin, Verdict, VerdictReason } from '../core/authorization.ts'
 import type { ClientAddress } from '../core/client-address.ts'
-import { type AdmissionPolicy, AHEAD_MS, tableAddress } from './policy.ts'
+import { type AdmissionPolicy, AHEAD_MS, openedBits, tableAddress } from './policy.ts'
 
 /** The operator's decisions as a verdict needs them. Addresses are those of {@link tableAddress}. Times are Unix milliseconds. */
 export interface DecisionView {
@@ -30,7 +30,8 @@ export type LoginState = 'open' | 'blocked' | 'revoked' | 'too_many_addresses' |
 /**
  * Judges `address` at `atMs`. `facts` is what the table knows under its {@link tableAddress}.
  * Order: never > block > static entry > always, allow > login. An address with more users than the limit is closed to logins.
- * `whole`: judges the IPv6 network that `address` starts (as a map entry opens it): what touches any part of it counts against it.
+ * `whole`: judges the IPv6 network that `address` starts (as a map entry opens it): what touches any part of it counts against it, and only what
+ * opens all of it for it.
  */
 export function judge(
   address: ClientAddress,
@@ -47,7 +48,7 @@ export function judge(
   if (decisions.isAddressBlocked(key, atMs)) return closed('blocked', 'blocked by the operator')
   const veto = policy.staticVeto(address, prefixLength)
   if (veto !== undefined) return closed('static', `a static entry stands against it: ${veto}`)
-  const always = policy.always.find(address)
+  const always = policy.always.find(address, whole ? openedBits(address, policy.ipv6Prefix) : 128)
   if (always !== undefined) return opened('always', Infinity, `in ${always.network.text}, which is always allowed`)
   const allowedUntil = decisions.allowedUntil(key, atMs)
   const byLogin = judgeLogins(key, facts, context, atMs)

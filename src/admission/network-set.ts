@@ -46,14 +46,14 @@ export class NetworkSet {
     return new NetworkSet(Array.from(networks, (network) => ({ network, label })))
   }
 
-  /** The narrowest network that holds `address`. */
-  find(address: ClientAddress): LabeledNetwork | undefined {
+  /** The narrowest network of no more than `mostBits` leading bits (as {@link Network} counts them) that holds `address`. */
+  find(address: ClientAddress, mostBits = 128): LabeledNetwork | undefined {
     const family = isIPv4Address(address) ? this.#ipv4 : this.#ipv6
     if (family.lengths.length === 0) return undefined
     const bytes = addressToBytes(address)
     if (family.firstBytes[bytes[family.firstByte] as number] === 0) return undefined
     for (const { bits, byPrefix } of family.lengths) {
-      const found = byPrefix.get(prefixOf(bytes, bits))
+      const found = bits > mostBits ? undefined : byPrefix.get(prefixOf(bytes, bits))
       if (found !== undefined) return found
     }
     return undefined

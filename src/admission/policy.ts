@@ -49,6 +49,11 @@ export function policyOf(
   }
 }
 
+/** How many leading bits are those of whoever a login from `address` opens, as {@link Network} counts them: all 128 for IPv4. */
+export function openedBits(address: ClientAddress, ipv6Prefix: number): number {
+  return isIPv4Address(address) ? 128 : ipv6Prefix
+}
+
 /** The address under which the table keeps a client: itself, or the first address of its IPv6 network of `ipv6Prefix` bits. */
 export function tableAddress(address: ClientAddress, ipv6Prefix: number): ClientAddress {
   if (ipv6Prefix >= 128 || isIPv4Address(address)) return address

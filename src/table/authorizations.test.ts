@@ -103,3 +103,21 @@ it('an allowed address is met once, whatever becomes of its logins meanwhile', a
   for await (const slice of pass) found.push(...slice.map(({ address }) => address))
   expect(found.filter((address) => address.includes('9.9.9'))).toEqual(['9.9.9.9', '10.9.9.9'])
 })
+
+it('an IPv6 address that always may relay opens no network around it', async () => {
+  await reopen({ ipv6Prefix: 64, always: nets('2001:db8:0:1::5', '2001:db8:0:2::', '192.0.2.7') })
+  expect(await listed()).toEqual(['192.0.2.7 always'])
+  expect(table.lookup(ip('2001:db8:0:2::')).reason).toBe('always')
+  expect(table.lookup(ip('2001:db8:0:2::9')).authorized).toBe(false)
+  const { changes } = await logIn('2001:db8:0:2::9')
+  expect(changes).toMatchObject([{ kind: 'granted', address: '2001:db8:0:2::', reason: 'login' }])
+  clock.advance(policy.windowMs)
+  expect(await table.sweep()).toMatchObject([{ kind: 'ended', address: '2001:db8:0:2::' }])
+  expect(await listed()).toEqual(['192.0.2.7 always'])
+})
+
+it('a network that always may relay stands for the logins in it, where it holds all that they open', async () => {
+  await reopen({ ipv6Prefix: 64, always: nets('2001:db8:1::/48', '2001:db8:1::', '2001:db8:2::/96') })
+  await logIn('2001:db8:1::1', '2001:db8:2::1')
+  expect(await listed()).toEqual(['2001:db8:2:: login'])
+})

@@ -1,6 +1,6 @@
 /** What publishers know of each address, so that every change is told once. Told: 0 closed, -1 open without end, else the end in ms. */
 import { type JudgeContext, judge } from '../admission/judge.ts'
-import type { AdmissionPolicy } from '../admission/policy.ts'
+import { type AdmissionPolicy, openedBits } from '../admission/policy.ts'
 import type { TableChange, UserLogin, Verdict } from '../core/authorization.ts'
 import { addressFromBytes, type ClientAddress } from '../core/client-address.ts'
 import { emptyRecord } from './admit-login.ts'
@@ -103,7 +103,9 @@ function listing(
 /** As {@link listing}, of a verdict on the whole. What an always network opens is not listed by address: the network itself is. */
 export function listingOf(address: ClientAddress, verdict: Verdict, policy: AdmissionPolicy): number {
   if (!verdict.authorized) return 0
-  if (verdict.reason === 'always' && policy.always.find(address)?.network.bits !== 128) return 0
+  const always =
+    verdict.reason === 'always' ? policy.always.find(address, openedBits(address, policy.ipv6Prefix)) : undefined
+  if (verdict.reason === 'always' && always?.network.bits !== 128) return 0
   return verdict.untilMs ?? -1
 }
 

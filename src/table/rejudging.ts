@@ -1,7 +1,7 @@
 /** Goes over the whole table in small pieces: to judge every address anew, or to remove all logins. */
 import type { DecisionStore } from '../admission/decisions.ts'
 import { type JudgeContext, judge } from '../admission/judge.ts'
-import { type AdmissionPolicy, AHEAD_MS } from '../admission/policy.ts'
+import { type AdmissionPolicy, AHEAD_MS, openedBits } from '../admission/policy.ts'
 import type { TableChange, Verdict } from '../core/authorization.ts'
 import { addressFromBytes, addressToBytes, type ClientAddress } from '../core/client-address.ts'
 import { Draft } from './draft.ts'
@@ -78,13 +78,13 @@ export class Rejudging {
     })
   }
 
-  /** Table addresses that may be open without a login: allowed ones, and always networks of one address. */
+  /** Table addresses that may be open without a login: allowed ones, and always networks of one address, where that is all that a login opens. */
   addressesWithoutLogin(policy: AdmissionPolicy): Set<ClientAddress> {
-    const single = policy.always.members.filter(({ network }) => network.bits === 128)
-    return new Set([
-      ...this.#decisions.allowedAddresses(),
-      ...single.map(({ network }) => addressFromBytes(network.bytes)),
-    ])
+    const single = policy.always.members.flatMap(({ network }) =>
+      network.bits === 128 ? addressFromBytes(network.bytes) : [],
+    )
+    const listed = single.filter((address) => openedBits(address, policy.ipv6Prefix) === 128)
+    return new Set([...this.#decisions.allowedAddresses(), ...listed])
   }
 
   async #judgeAll(atMs: number): Promise<void> {
