@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { scopeOfKey } from './access-text.ts'
 import { type ClientAddress, parseClientAddress } from './client-address.ts'
 import { StaticEntries } from './static-entries.ts'
 
@@ -76,6 +77,19 @@ describe('static entries', () => {
     expect(entries.vetoFor(address('2001:db8:0:2::'), 64)).toBeUndefined()
     expect(entries.vetoFor(address('2001:db8:7:2::'), 64)).toMatchObject({ line: 2 })
     expect(entries.vetoFor(address('10.1.2.3'))).toMatchObject({ line: 3 })
+  })
+
+  it('is asked for all that a key is about', () => {
+    const entries = new StaticEntries('192.0.2.7 REJECT\n10.0.0.0/9 REJECT\nIPv6:2001:db8 REJECT\n')
+    const line = (key: string) => entries.vetoForAll(scopeOfKey(key) ?? expect.fail(key))?.line
+    expect(['192.0.2', '192.0.2.7', '10', '10.127', '10.128'].map(line)).toEqual([
+      undefined,
+      1,
+      undefined,
+      2,
+      undefined,
+    ])
+    expect(['IPv6:2001', 'IPv6:2001:db8', 'IPv6:2001:db8:1'].map(line)).toEqual([undefined, 3, 3])
   })
 
   it('does not let a permitting line hide a refusing one for the same key', () => {

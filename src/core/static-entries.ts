@@ -6,6 +6,7 @@ import {
   isIPv4Address,
   type Network,
   networkContains,
+  networkHolds,
   networkOf,
   networksOverlap,
 } from './client-address.ts'
@@ -61,15 +62,24 @@ export class StaticEntries {
   vetoFor(address: ClientAddress, prefixLength = 128): Veto | undefined {
     if (this.#prefixes.size + this.#networks.length + this.#v6.length === 0) return undefined
     const family = isIPv4Address(address) ? 4 : 6
-    const parts = partsOfAddress(address)
+    const around = this.#around(family, partsOfAddress(address), (network) => networkContains(network, address))
+    if (around !== undefined || family === 4 || prefixLength >= 128) return around
+    const asked = networkOf(address, prefixLength)
+    return this.#v6.find(({ network }) => networksOverlap(asked, network))?.veto
+  }
+
+  /** The entry that closes everybody whom a key is about. */
+  vetoForAll(scope: KeyScope): Veto | undefined {
+    const asked = networkOfScope(scope)
+    return this.#around(scope.family, scope.parts, (network) => networkHolds(network, asked))
+  }
+
+  #around(family: 4 | 6, parts: readonly number[], isAround: (network: Network) => boolean): Veto | undefined {
     for (let length = parts.length; length > 0; length--) {
       const veto = this.#prefixes.get(`${family}/${parts.slice(0, length).join('.')}`)
       if (veto !== undefined) return veto
     }
-    const around = this.#networks.find(({ network }) => networkContains(network, address))?.veto
-    if (around !== undefined || family === 4 || prefixLength >= 128) return around
-    const asked = networkOf(address, prefixLength)
-    return this.#v6.find(({ network }) => networksOverlap(asked, network))?.veto
+    return this.#networks.find(({ network }) => isAround(network))?.veto
   }
 }
 

@@ -29,6 +29,8 @@ const PIECE_CHARACTERS = 65_536
 /** The live entries of one map, judged by its static ones: what a static entry other than RELAY or OK covers has no key. */
 export class LiveEntries {
   readonly #options: LiveOptions
+  #alwaysKeys: readonly string[] = []
+  /** Of these keys, those that no static entry closes as a whole. */
   #always: ReadonlySet<string> = new Set()
   #alwaysFolded: ReadonlySet<string> = new Set()
   /** Each address with its lines of access.info. */
@@ -59,7 +61,16 @@ export class LiveEntries {
 
   /** Takes other networks that always may relay. @throws {UsageError} where one cannot be said in keys; nothing changes then */
   setAlways(networks: readonly Network[]): void {
-    const keys = networks.flatMap((network) => keysOrThrow(network, this.#options.tagged))
+    this.#alwaysKeys = networks.flatMap((network) => keysOrThrow(network, this.#options.tagged))
+    this.#openAlways()
+  }
+
+  // A static entry for less than the key stays beside it in the map, and is found first.
+  #openAlways(): void {
+    const keys = this.#alwaysKeys.filter((key) => {
+      const scope = scopeOfKey(key)
+      return scope !== undefined && this.#staticEntries.vetoForAll(scope) === undefined
+    })
     this.#always = new Set(keys)
     this.#alwaysFolded = new Set(keys.map(foldKey))
   }
@@ -70,6 +81,7 @@ export class LiveEntries {
     this.#staticText = text
     this.#staticEntries = new StaticEntries(text)
     this.#staticByKey = entriesByKey(text)
+    this.#openAlways()
     return true
   }
 

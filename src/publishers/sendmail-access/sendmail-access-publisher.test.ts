@@ -158,6 +158,24 @@ describe('the sendmail access map', () => {
       expect(await map()).toEqual(['192.0.2 REJECT', 'connect:198.51.100.1 RELAY', 'ipv6:2001:db8:: ERROR:"550 no"'])
     })
 
+    it('of networks do not open what a static entry closes either', async () => {
+      const refusals = ['192.0.2', '198.51.100.5', 'Connect:203.0.113.7', 'IPv6:2001', '10.1', '172.16.0.0/12']
+      await writeFile(`${path}.static`, refusals.map((key) => `${key} REJECT\n`).join(''))
+      const always = ['192.0.2.0/24', '198.51.100.4/30', '203.0.113.7', '2001:db8::/32', '10.0.0.0/8', '172.17.0.0/16']
+      const publisher = make({}, { always })
+      await publisher.resync(all, signal)
+      const relaying = (await map()).filter((line) => line.endsWith(' RELAY'))
+      expect(relaying).toEqual([
+        'connect:10 RELAY',
+        'connect:198.51.100.4 RELAY',
+        'connect:198.51.100.6 RELAY',
+        'connect:198.51.100.7 RELAY',
+      ])
+      await writeFile(`${path}.static`, 'Connect:203.0.113.8 REJECT\n')
+      await publisher.resync(all, signal)
+      expect(await map()).toContain('connect:192.0.2 RELAY')
+    })
+
     it('stand once: a static RELAY stays when the login ends, an OK comes back', async () => {
       await writeFile(`${path}.static`, 'Connect:192.0.2.1 RELAY\nconnect:192.0.2.2 OK\n')
       const publisher = make()
