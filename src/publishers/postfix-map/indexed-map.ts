@@ -134,8 +134,11 @@ export class IndexedMap implements Publisher {
     const startMs = clock.elapsedMs()
     const count = change.add.length + change.remove.length
     try {
-      if (type === 'lmdb') await this.#edit(await this.#target(), change, signal)
-      else await this.#changeBeside(change, signal)
+      const target = await this.#target()
+      if (type !== 'lmdb') await this.#changeBeside(target, change, signal)
+      // postmap takes names without suffix: where a link leads to a file that has none, it would change another one.
+      else if (target.endsWith(SUFFIXES[type])) await this.#edit(target, change, signal)
+      else return false
     } catch (error) {
       if (signal.aborted) throw error
       return false
@@ -154,8 +157,7 @@ export class IndexedMap implements Publisher {
     if (add.length > 0) await tools.insert(type, base, linesOf(add, `\t${PERMIT}`), signal)
   }
 
-  async #changeBeside(change: KeyChange, signal: AbortSignal): Promise<void> {
-    const target = await this.#target()
+  async #changeBeside(target: string, change: KeyChange, signal: AbortSignal): Promise<void> {
     const made = this.#madeFor(target)
     try {
       await unlink(made).catch(() => {})

@@ -1,5 +1,5 @@
 // What the publisher asks of postmap, seen by a postmap that writes down how it was called: keys are kept in a text file.
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -82,6 +82,23 @@ it('keeps an address that is always open when its login ends, and takes it out a
   expect(await keys()).toEqual(['192.0.2.0\tOK', '192.0.2.1\tOK', '192.0.2.7\tOK'])
   await publisher.closeAll(signal)
   expect(await keys()).toEqual([])
+})
+
+it('changes no other file where the table is a link to one without its suffix', async () => {
+  await writeFile(join(directory, 'table-1234'), '')
+  await symlink('table-1234', join(directory, 'map.lmdb'))
+  const publisher = make('lmdb')
+  for (const address of ['192.0.2.1', '192.0.2.2']) await publisher.publish([change('granted', address)], all, signal)
+  await publisher.publish([change('ended', '192.0.2.1')], all, signal)
+  expect(await keys()).toEqual(['192.0.2.2\tOK'])
+  expect((await readdir(directory)).sort()).toEqual([
+    'calls',
+    'default',
+    'map.lmdb',
+    'postconf',
+    'postmap',
+    'table-1234',
+  ])
 })
 
 it('takes the type that Postfix says, and refuses one that it cannot keep or Postfix does not have', async () => {
