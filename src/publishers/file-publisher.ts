@@ -9,7 +9,7 @@ import { makeMapDirectory } from './map-directory.ts'
 import { OutsideWatch } from './outside-watch.ts'
 import type { OwnFiles } from './own-files.ts'
 import type { Publisher, WholeTable } from './publisher.ts'
-import { cannotWrite, type FileRights, removeStaged, type StagedFile, stageFile } from './replace-file.ts'
+import { cannotWrite, type FileRights, type StagedFile, stageFile } from './replace-file.ts'
 import { slicesOf } from './slices.ts'
 
 /** What a file says of the table. Pure: from values to the file's content. */
@@ -129,7 +129,6 @@ export class FilePublisher implements Publisher {
     } catch (error) {
       throw cannotWrite(path, error)
     }
-    await removeStaged(path)
   }
 
   #stage(content: AsyncIterable<string | Buffer>): Promise<StagedFile> {
