@@ -224,7 +224,11 @@ class Daemon implements AsyncDisposable {
       clock: this.#clock,
       nextMs: () => this.#table.nextExpiryMs(),
       sweep: async () => this.#decided(await this.#table.sweep()),
-      onError: (error) => this.#failed('cannot sweep the table', error),
+      onError: (error) => {
+        this.#failed('cannot sweep the table', error)
+        // Maps are made of what is in time: who is not must not stay in them until the table can be written.
+        this.#publishing.resync()
+      },
     })
     this.#parts.use(this.#timer)
     this.#timer.start()

@@ -263,7 +263,7 @@ export interface FlushAnswer {
 /** What a sweep removed, and which maps were brought in step. */
 export interface PruneAnswer {
   readonly daemon: boolean
-  /** Why the table could not be swept; the maps are closed then. */
+  /** Why the table could not be swept, or not even opened: only then the maps are closed. */
   readonly problem?: string
   /** Why there was nothing to do: popauthd was never used on this host, and nothing was made. */
   readonly nothing?: string

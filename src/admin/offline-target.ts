@@ -122,9 +122,19 @@ class OpenTable implements OfflineTarget {
   }
 
   async prune(): Promise<Api.PruneAnswer> {
-    const removed = await this.#target.sweep()
+    const swept = await this.#sweep()
     const maps = await this.#syncMaps()
-    return { daemon: false, removed, authorized: await this.#target.countAuthorized(), maps }
+    return { daemon: false, ...swept, authorized: await this.#target.countAuthorized(), maps }
+  }
+
+  // What is over opens nothing, swept or not: the maps must not wait until the disk has room.
+  async #sweep(): Promise<Pick<Api.PruneAnswer, 'removed' | 'problem'>> {
+    try {
+      return { removed: await this.#target.sweep() }
+    } catch (error) {
+      if (!(error instanceof TableError)) throw error
+      return { removed: 0, problem: problemText(error) }
+    }
   }
 
   /** What a source's position was when the daemon ended. */

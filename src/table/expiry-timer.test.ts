@@ -80,6 +80,14 @@ it('goes on after an error, a second later', async () => {
   expect(sweptAt).toEqual([1000, 2000])
 })
 
+it('waits longer the more often it fails, half a minute at most', async () => {
+  const { timer, clock, sweptAt, state } = timerOver([START + 1000])
+  state.fail = true
+  timer.start()
+  for (let second = 0; second < 100; second++) await advance(clock, 1000)
+  expect(sweptAt.map((at) => at / 1000)).toEqual([1, 2, 4, 8, 16, 32, 62, 92])
+})
+
 it('never sweeps twice at once, and ends when told to', async () => {
   const { timer, clock, sweptAt, state } = timerOver([START + 1000, START + 1001])
   state.hold = true

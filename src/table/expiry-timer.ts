@@ -1,12 +1,13 @@
 /** Calls for a sweep when something ends, without traffic, and whatever the wall clock does meanwhile. */
+import { Backoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 
 /** Longest sleep: a clock that steps is noticed within this time, and no timer overflows. */
 const LONGEST_MS = 60_000
 /** Shortest time between sweeps: ends that come in quick succession are told together, well within two seconds. */
 const GATHER_MS = 250
-/** Wait after a sweep that failed. */
-const RETRY_MS = 1000
+/** Waits after sweeps that failed. */
+const RETRY = { firstMs: 1000, mostMs: 30_000, random: () => 0 }
 
 /** What the timer works with. */
 export interface ExpiryTimerOptions {
@@ -21,6 +22,7 @@ export interface ExpiryTimerOptions {
 /** Runs from `start` until disposed. Call `wake` after each commit: what was committed may end earlier than all before. */
 export class ExpiryTimer implements AsyncDisposable {
   readonly #options: ExpiryTimerOptions
+  readonly #backoff = new Backoff(RETRY)
   #cancel: (() => void) | undefined
   #armedForMs = Infinity
   #running: Promise<void> | undefined
@@ -71,10 +73,11 @@ export class ExpiryTimer implements AsyncDisposable {
     try {
       do await this.#options.sweep()
       while (!this.#isStopped && (this.#next() ?? Infinity) <= this.#options.clock.now())
+      this.#backoff.reset()
       return GATHER_MS
     } catch (error) {
       this.#options.onError(error)
-      return RETRY_MS
+      return this.#backoff.next()
     }
   }
 

@@ -1,5 +1,5 @@
 // What is missing, damaged, full or taken: a clear message with its mend, the right exit code, nothing lost, nothing opened.
-import { chmod, mkdir, mkdtemp, rm, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -109,6 +109,27 @@ describe('the state directory', () => {
       await one.kill()
       await one.start()
       expect(await one.openAddresses()).toEqual(expected)
+    } finally {
+      await one.kill()
+      await mustRun('umount', ['--lazy', one.stateDirectory])
+    }
+  })
+
+  it.skipIf(!isRoot)('on a full disk takes who is over out of the maps all the same', async () => {
+    const map = join(directory, 'hosts')
+    const one = popauthd({ config: { window_seconds: 60, maps: [{ format: 'exim_list', path: map }] } })
+    await mkdir(one.stateDirectory, { recursive: true })
+    await mustRun('mount', ['-t', 'tmpfs', '-o', 'size=24m,mode=0750', 'popauthd-e2e', one.stateDirectory])
+    try {
+      await one.start()
+      const clients = async () => (await readFile(map, 'utf8')).match(/^[\d.]+$/gm)
+      // Many: for few the table keeps room of its own.
+      const lines = Array.from({ length: 3000 }, (_, i) => qpopperLine(`user${i}`, `10.0.${i >> 8}.${i & 255}`, 45))
+      await log.write(...lines)
+      await waitFor('the clients in the map', async () => (await clients())?.length === lines.length || undefined)
+      await writeFile(join(one.stateDirectory, 'ballast'), Buffer.alloc(32 << 20)).catch(() => {})
+      await one.event('cannot sweep the table', { level: 'error' }, { timeoutMs: 30_000 })
+      await waitFor('the map without it', async () => ((await clients()) === null ? true : undefined))
     } finally {
       await one.kill()
       await mustRun('umount', ['--lazy', one.stateDirectory])
