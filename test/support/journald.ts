@@ -136,6 +136,11 @@ export class LiveJournald implements AsyncDisposable {
       .filter(({ MESSAGE }) => `${MESSAGE}`.includes(text))
   }
 
+  /** Waits for an entry that holds `text`; the first of them. */
+  entry(text: string): Promise<Record<string, unknown>> {
+    return waitFor(`an entry with ${text}`, async () => (await this.entries(text))[0])
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill()
     await removeGroup(this.#slice)

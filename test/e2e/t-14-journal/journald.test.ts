@@ -13,7 +13,6 @@ import type { LabHost } from '../../support/netns.ts'
 import { startPopa3d } from '../../support/popa3d.ts'
 import { Popauthd } from '../../support/popauthd.ts'
 import { mustRun } from '../../support/run.ts'
-import { waitFor } from '../../support/wait-for.ts'
 import { dovecotText } from './entries.ts'
 
 const unavailable = labAvailability() ?? unitObstacle()
@@ -109,7 +108,7 @@ describe.skipIf(unavailable)(`a live journald${unavailable ? ` (skipped: ${unava
   ])('opens for no user who writes by %s', async (_, unit, program, number) => {
     const address = `203.0.113.${number}`
     await asUser(unit, [...program, dovecotText(address)])
-    const entry = await waitFor('the entry', async () => (await journald.entries(`rip=${address}`))[0])
+    const entry = await journald.entry(`rip=${address}`)
     expect(entry).toMatchObject({ SYSLOG_IDENTIFIER: 'dovecot', _UID: '1003' })
     await behind()
     expect(await popauthd.openAddresses()).not.toContain(address)
@@ -125,7 +124,7 @@ describe.skipIf(unavailable)(`a live journald${unavailable ? ` (skipped: ${unava
     }
     const lines = Object.entries(fields).map(([name, value]) => `${name}=${value}\n`)
     await asUser(SESSION, ['logger', '--journald'], lines.join(''))
-    const entry = await waitFor('the entry', async () => (await journald.entries('rip=203.0.113.4'))[0])
+    const entry = await journald.entry('rip=203.0.113.4')
     expect(entry).toMatchObject({ _UID: '1003' })
     expect(entry._SYSTEMD_UNIT).not.toBe('dovecot.service')
     await behind()
@@ -144,7 +143,7 @@ describe.skipIf(unavailable)(`a live journald${unavailable ? ` (skipped: ${unava
       await journald.whileStopped(async () => {
         attacker = await held(file, args)
       })
-      const entry = await waitFor('the entry', async () => (await journald.entries('Session from 203.0.113.5'))[0])
+      const entry = await journald.entry('Session from 203.0.113.5')
       expect(entry).toMatchObject({ _UID: '1003', _EXE: '/usr/sbin/popa3d', _SYSTEMD_UNIT: 'session-3.scope' })
       await behind()
       attacker?.kill('SIGKILL')
@@ -161,7 +160,7 @@ describe.skipIf(unavailable)(`a live journald${unavailable ? ` (skipped: ${unava
     const logger = [...AS_USER, 'sh', '-c', `(echo '${line}'; sleep 1) | courierlogger -name=imapd -facility=mail`]
     const [file = '', ...args] = await journald.within(SESSION, pivoted(root.path, logger))
     await mustRun(file, args)
-    const entry = await waitFor('the entry', async () => (await journald.entries('203.0.113.6'))[0])
+    const entry = await journald.entry('203.0.113.6')
     expect(entry).toMatchObject({ _UID: '1003', _EXE: '/usr/sbin/courierlogger', SYSLOG_IDENTIFIER: 'imapd' })
     await behind()
     expect(await popauthd.openAddresses()).not.toContain('203.0.113.6')
@@ -188,6 +187,7 @@ describe.skipIf(unavailable)(`a live journald${unavailable ? ` (skipped: ${unava
     await popauthd.kill()
     journald.signal('SIGUSR2')
     await login('198.51.100.10', 1110, 'pop3')
+    await journald.entry('rip=198.51.100.10,')
     await journald.kill()
     await journald.run()
     await start()
