@@ -44,7 +44,7 @@ guessed: durations are whole numbers in the unit that the name ends with, paths 
 On SIGHUP the file is read and validated as a whole first. If it does not validate, the daemon says why and goes on with
 the configuration it has. Options marked _restart_ keep their old value until popauthd is restarted, and the daemon says so.
 
-In the file of a running system \`makemap_command\` and \`editmap_command\` are run with the rights of the daemon: only root
+The commands in the file (\`command\` of \`maps\`, \`makemap_command\`, \`editmap_command\`) are run with the rights of the daemon: only root
 should be able to write it. A file that everybody may write is reported.
 `
 
