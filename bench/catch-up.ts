@@ -17,13 +17,12 @@ const ENTRIES = 1_000_000
 const RECORD_BYTES = 70
 const BACKLOG_BYTES = 10_000_000_000
 const FLOOD = 1_000_000
-/** Half of the flood's new addresses find room. */
 const RESTARTS = 5
 const LONGEST_MS = 30 * 60_000
 const ASK_EVERY_MS = 5
-/** Lookups from one login in the other log to the next. */
 /** A lookup heeds a login before it is on the disk, where it is counted. */
 const COUNTED_MS = 500
+/** Lookups from one login in the other log to the next. */
 const LOGIN_EVERY = 20
 const KB_PER_MB = 1000 / 1.024
 const FIRST_LINE = 'mx1 sshd[99]: Server listening on 0.0.0.0 port 22.\n'
@@ -48,6 +47,7 @@ export async function catchUp(directory: string, scale: number): Promise<void> {
   const flood = Math.round(FLOOD * scale)
   const flooded = join(directory, 'flooded')
   mkdirSync(flooded)
+  // Half of the flood's new addresses find room.
   const limits = { admission: { max_addresses: ENTRIES + flood / 2 } }
   const other = await prepareHost(flooded, ENTRIES, limits)
   appendFileSync(other.logPath, `${stamp(Date.now())} ${FIRST_LINE}`)
