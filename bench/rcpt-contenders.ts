@@ -85,8 +85,9 @@ const postfixPage = blocksOf('postfix.md')
 async function postfixLive(lab: Lab, directory: string, entries: number): Promise<Started> {
   const mainCf = PATIENT + postfixPage('socketmap')
   const { root, socketDirectory } = await startPostfix(lab, { mainCf })
-  const group = (await root.exec(['getent', 'group', 'postfix'])).split(':')[2]
-  const lookups = [{ protocol: 'socketmap', socket: `${socketDirectory}/map.sock`, group }]
+  const lookups = [
+    { protocol: 'socketmap', socket: `${socketDirectory}/map.sock`, group: await root.groupId('postfix') },
+  ]
   return startPopauthd(directory, entries, { lookups })
 }
 
@@ -117,14 +118,8 @@ async function sendmailLive(lab: Lab, directory: string, entries: number): Promi
 }
 
 async function sendmailFile(lab: Lab, directory: string, entries: number): Promise<Started> {
-  const { accessPath, makemapCommand, editmapCommand } = await startSendmail(lab)
-  const access = {
-    enabled: true,
-    path: accessPath,
-    makemap_command: [makemapCommand, '{type}', '{map}'],
-    editmap_command: [editmapCommand, '-x', '{type}', '{map}'],
-  }
-  return startPopauthd(directory, entries, { sendmail_access: access, socketmap: { enabled: false } })
+  const { accessConfig } = await startSendmail(lab)
+  return startPopauthd(directory, entries, { sendmail_access: accessConfig, socketmap: { enabled: false } })
 }
 
 async function sendmail2002(lab: Lab, directory: string, entries: number): Promise<Started> {

@@ -1,6 +1,7 @@
 // What a way to attach an MTA to popauthd is, for the scenes that all of them play.
 import { rm } from 'node:fs/promises'
 import type { Lab } from './lab.ts'
+import type { OverlayRoot } from './overlay-root.ts'
 
 /** The recipient elsewhere: a relay attempt. */
 export const FOREIGN = 'x@elsewhere.example.com'
@@ -18,14 +19,18 @@ export function newAndOpen(fresh: Answer, open: Answer): string {
   return fresh === open ? fresh : `${fresh} / ${open}`
 }
 
-/** The scenes of an MTA that asks popauthd, and what each column means. */
-export const LIVE_COLUMNS = {
+const COLUMNS_OF_BOTH = {
   before: ['no login', 'a relay attempt of a host that has not logged in'],
   login: [
     'logged in',
     'after its POP3 login; another host, and another address of the same host, get what stands under "no login"',
   ],
   ipv6: ['IPv6', 'the same after an IMAP login over IPv6'],
+} as const satisfies Columns
+
+/** The scenes of an MTA that asks popauthd, and what each column means. */
+export const LIVE_COLUMNS = {
+  ...COLUMNS_OF_BOTH,
   expired: ['expired', 'from the instant on that its time is over'],
   revoked: ['revoked', 'after `popauthd revoke`'],
   hung: ['hangs', 'popauthd is there and says nothing (SIGSTOP): what comes in the end; waits: nothing yet after 5 s'],
@@ -37,12 +42,7 @@ export const LIVE_COLUMNS = {
 
 /** The scenes of an MTA that reads a map which popauthd keeps. */
 export const FILE_COLUMNS = {
-  before: ['no login', 'a relay attempt of a host that has not logged in'],
-  login: [
-    'logged in',
-    'after its POP3 login; another host, and another address of the same host, get what stands under "no login"',
-  ],
-  ipv6: ['IPv6', 'the same after an IMAP login over IPv6'],
+  ...COLUMNS_OF_BOTH,
   expired: ['expired', 'when its time was over and the map had followed'],
   revoked: ['revoked', 'when the map had followed `popauthd revoke`'],
   hung: ['hangs', 'its time is not over and popauthd does nothing (SIGSTOP)'],
@@ -58,8 +58,8 @@ export const FILE_COLUMNS = {
 
 /** Key, then the head of the column and what the line under the table says of it. */
 export type Columns = Readonly<Record<string, readonly [head: string, meaning: string]>>
-export type LiveColumn = keyof typeof LIVE_COLUMNS
-export type FileColumn = keyof typeof FILE_COLUMNS
+type LiveColumn = keyof typeof LIVE_COLUMNS
+type FileColumn = keyof typeof FILE_COLUMNS
 
 interface Named {
   /** The program, as the first column says it: `Postfix`. */
@@ -109,6 +109,18 @@ type Expected<Column extends string, Required extends Column> = Readonly<
 export interface Attached {
   /** Options of popauthd: entries of `lookups` or of `maps`, with paths and groups of the host. */
   readonly config: Readonly<Record<string, unknown>>
+}
+
+/** An entry of `lookups`, as it stands on a page. */
+export interface LookupEntry {
+  readonly protocol: string
+  readonly socket: string
+  readonly group: string
+}
+
+/** An MTA in `root` that asks at this entry, with the socket's path and its group as the host knows them. */
+export async function attachedAt(entry: LookupEntry, socket: string, root: OverlayRoot): Promise<Attached> {
+  return { config: { lookups: [{ ...entry, socket, group: await root.groupId(entry.group) }] } }
 }
 
 /** An attached MTA that reads a map. */

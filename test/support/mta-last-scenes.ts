@@ -2,16 +2,9 @@
 import { chmod } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { expect, it } from 'vitest'
-import { FOREIGN, LOCAL } from './mta-attachment.ts'
+import { FOREIGN, LOCAL, type LookupEntry } from './mta-attachment.ts'
 import type { Stage } from './mta-stage.ts'
 import { openTransaction } from './smtp-session.ts'
-
-/** An entry of `lookups`, as it stands on a page. */
-export interface LookupEntry {
-  readonly protocol: string
-  readonly socket: string
-  readonly group: string
-}
 
 /** The last two scenes of an attachment: a message that goes through to its end, and what takes popauthd's place. */
 export function refusesWhereItHangsUp(stage: Stage): void {

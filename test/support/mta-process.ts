@@ -4,11 +4,14 @@ import type { Lab } from './lab.ts'
 import { SERVER_ADDRESS, SERVER_ADDRESS6 } from './netns.ts'
 import type { OverlayRoot } from './overlay-root.ts'
 import { waitForPort } from './port.ts'
+import { type RunOptions, type RunResult, run } from './run.ts'
 
 /** A running MTA; all members speak of the process that runs at the moment. */
 export interface MtaProcess extends ChrootProcess {
   /** Kills it and everything that it started, then starts it anew. @throws {Error} with its output when it does not answer */
   restart(): Promise<void>
+  /** Runs a program of its root beside it, with its mounts, processes and network. */
+  beside(commandLine: readonly string[], options?: RunOptions): Promise<RunResult>
 }
 
 /** What differs from one MTA to the next. */
@@ -35,8 +38,13 @@ export async function startMta(
     for (const address of addresses) await waitForPort(lab.server, address, port, current)
   }
   await restart()
+  const beside = async (commandLine: readonly string[], options?: RunOptions) => {
+    const enter = ['--target', String(await now().pid()), '--mount', '--pid', '--net', '--root', '--wd', '--']
+    return run('nsenter', [...enter, ...commandLine], options)
+  }
   return {
     restart,
+    beside,
     output: () => now().output(),
     running: () => now().running(),
     pid: () => now().pid(),

@@ -24,7 +24,7 @@
  *         files: [path],                        // removed for the scene "no map", made anew by popauthd
  *       }),
  *       refused: '550',
- *       expected: { missing: '421, local 250', mended: '250' },
+ *       expected: { missing: '550, local 250', mended: '250' },
  *     })
  *
  * `expected` says what differs from the common case; a cell is one answer, or `NEW / OPEN` where a session that was open before is told something

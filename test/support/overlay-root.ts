@@ -18,6 +18,8 @@ export interface OverlayRoot {
   exec(commandLine: readonly string[], options?: RunOptions): Promise<string>
   /** The same, but any exit code is an answer. */
   tryExec(commandLine: readonly string[], options?: RunOptions): Promise<RunResult>
+  /** The number of a group, for programs that run on the host. @throws {Error} where the root has no such group */
+  groupId(name: string): Promise<string>
 }
 
 /**
@@ -46,10 +48,13 @@ export async function mountOverlay(name: RootName, directory: string, shared: st
 function overlayRoot(path: string): OverlayRoot {
   const tryExec = (commandLine: readonly string[], options?: RunOptions) =>
     run('chroot', [path, ...commandLine], options)
+  const exec = (commandLine: readonly string[], options?: RunOptions) =>
+    mustRun('chroot', [path, ...commandLine], options)
   return {
     path,
     tryExec,
-    exec: (commandLine, options) => mustRun('chroot', [path, ...commandLine], options),
+    exec,
+    groupId: async (name) => (await exec(['getent', 'group', name])).split(':')[2] as string,
     write: async (file, content, mode = 0o644) => {
       await mkdir(dirname(path + file), { recursive: true, mode: 0o755 })
       await writeFile(path + file, content, { mode })

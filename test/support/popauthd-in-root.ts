@@ -1,7 +1,8 @@
 // The built popauthd inside a root of the laboratory, installed beside its MTA as on a mail host: both see the same files, users and groups.
 import { chmod, mkdir, realpath, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Finding } from '../../src/doctor/finding.ts'
+import { expect } from 'vitest'
+import type { Finding, FindingVerdict } from '../../src/doctor/finding.ts'
 import { type ChrootProcess, startInRoot } from './chroot-process.ts'
 import type { Lab } from './lab.ts'
 import { inHost } from './netns.ts'
@@ -73,6 +74,12 @@ export async function installPopauthd(lab: Lab, root: OverlayRoot, config: strin
       await waitFor('the end of popauthd', () => daemon?.running() === false || undefined)
     },
   }
+}
+
+/** A finding of this verdict must be there; `text` stands in `check: text` of it. */
+export function expectFinding(findings: readonly Finding[], verdict: FindingVerdict, text: RegExp): void {
+  const found = findings.filter((one) => one.verdict === verdict && text.test(`${one.check}: ${one.text}`))
+  expect(found.length, `${verdict} ${text} in ${JSON.stringify(findings, undefined, 1)}`).toBeGreaterThan(0)
 }
 
 async function mountProgram(root: OverlayRoot): Promise<void> {

@@ -146,6 +146,14 @@ export class Popauthd implements AsyncDisposable {
     return this.ended()
   }
 
+  /** Stops it, and starts it with these changes of its configuration. @throws {Error} where it does not end with 0 */
+  async restartWith(changes: Readonly<Record<string, unknown>>): Promise<void> {
+    const code = await this.stop()
+    if (code !== 0) throw new Error(`popauthd ended with ${code}; its log:\n${this.#output.slice(-4000)}`)
+    await this.configure(changes)
+    await this.start()
+  }
+
   /** SIGKILL, then waits for the end. */
   async kill(): Promise<number> {
     if (this.running) this.signal('SIGKILL')

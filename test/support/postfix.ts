@@ -21,8 +21,6 @@ export interface PostfixServer extends MtaProcess {
   readonly root: OverlayRoot
   /** `popauthd/` in the queue directory, on the host: a relative socket path of Postfix ends there. */
   readonly socketDirectory: string
-  /** Takes the configuration that was written meanwhile. */
-  reload(mainCf: string): Promise<void>
 }
 
 const QUEUE = '/var/spool/postfix'
@@ -44,11 +42,7 @@ export async function startPostfix(lab: Lab, options: PostfixOptions): Promise<P
   for (const user of ['alice', 'bob']) await root.exec(['useradd', '--create-home', user])
   await root.exec(['newaliases'])
   const process = await startMta(lab, root, ['postfix', 'start-fg'])
-  const reload = async (mainCf: string) => {
-    await configure(root, mainCf)
-    await process.signal('SIGHUP')
-  }
-  return { ...process, root, socketDirectory, reload }
+  return { ...process, root, socketDirectory }
 }
 
 // No name server answers here: names are not looked up, and mail for elsewhere waits.

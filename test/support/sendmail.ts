@@ -29,6 +29,8 @@ export interface SendmailServer extends MtaProcess {
   readonly makemapCommand: string
   /** The same for editmap. */
   readonly editmapCommand: string
+  /** popauthd's options `sendmail_access` for this map. */
+  readonly accessConfig: Readonly<Record<string, unknown>>
   /** Makes the whole map from text, in place, as an operator does by hand. */
   makeAccess(text: string): Promise<void>
   /** The map as `makemap -u` dumps it: one `key<TAB>value` per line, sorted. */
@@ -46,7 +48,7 @@ export async function startSendmail(lab: Lab, options: SendmailOptions = {}): Pr
   const map = mapTools(root, accessPath)
   await map.makeAccess('')
   const process = await startMta(lab, root, ['sendmail-mta', '-bD', '-q1h'])
-  return { ...process, root, accessPath, ...tools, ...map }
+  return { ...process, root, accessPath, accessConfig: accessConfig(accessPath, tools), ...tools, ...map }
 }
 
 const FEATURE_FILE = new URL('../../packaging/sendmail/popauthd.m4', import.meta.url)
@@ -106,6 +108,15 @@ async function writeToolWrappers(lab: Lab, root: OverlayRoot) {
     await chmod(path, 0o755)
   }
   return { makemapCommand, editmapCommand }
+}
+
+function accessConfig(path: string, tools: Pick<SendmailServer, 'makemapCommand' | 'editmapCommand'>) {
+  return {
+    enabled: true,
+    path,
+    makemap_command: [tools.makemapCommand, '{type}', '{map}'],
+    editmap_command: [tools.editmapCommand, '-x', '{type}', '{map}'],
+  }
 }
 
 function mapTools(root: OverlayRoot, accessPath: string) {

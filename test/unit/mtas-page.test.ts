@@ -27,7 +27,7 @@ describe.each(['live', 'file'] as const)('the table of %s attachments', (kind) =
   })
 })
 
-it('a row takes the place of the one of the same name, and its own in the order', () => {
+it('a row takes its own place in the order, and leaves the other table alone', () => {
   const rows = rowsIn(text, 'live')
   const [first = []] = rows
   const changed = ['[Zmailer](postfix.md)', ...first.slice(1)]

@@ -38,11 +38,6 @@ describe.skipIf(unavailable)(`sendmail's access map${unavailable ? ` (skipped: $
   let log: TestLog
   let own: { uid: number; gid: number; mode: number }
   const file = (suffix = '') => readFile(`${sendmail.accessPath}${suffix}`, 'utf8')
-  const mapConfig = () => ({
-    path: sendmail.accessPath,
-    makemap_command: [sendmail.makemapCommand, '{type}', '{map}'],
-    editmap_command: [sendmail.editmapCommand, '-x', '{type}', '{map}'],
-  })
 
   beforeAll(async () => {
     lab = await openLab()
@@ -64,7 +59,7 @@ describe.skipIf(unavailable)(`sendmail's access map${unavailable ? ` (skipped: $
     const config = {
       window_seconds: WINDOW_SECONDS,
       socketmap: { enabled: false },
-      sendmail_access: { enabled: true, ...mapConfig() },
+      sendmail_access: sendmail.accessConfig,
     }
     popauthd = new Popauthd({ directory: `${lab.shared}/popauthd`, logs: [rsyslog.isoLog, log.path], config })
     await popauthd.start()
@@ -198,9 +193,7 @@ describe.skipIf(unavailable)(`sendmail's access map${unavailable ? ` (skipped: $
 
   it('closes on stop with when_stopped: close; static entries remain', async () => {
     const from = '203.0.113.63'
-    await popauthd.stop()
-    await popauthd.configure({ when_stopped: 'close' })
-    await popauthd.start()
+    await popauthd.restartWith({ when_stopped: 'close' })
     await log.write(qpopperLine('alice', from))
     await permitted(from)
     await using session = await openTransaction(client, { from })
@@ -245,7 +238,7 @@ describe.skipIf(unavailable)(`sendmail's access map${unavailable ? ` (skipped: $
     for (const suffix of ['.static', '.info', '.before-popauthd']) await rm(`${sendmail.accessPath}${suffix}`)
     await sendmail.makeAccess('10.1.2\tRELAY\n')
     const classic = parse(await readFile(new URL('../../../etc/classic.yaml', import.meta.url), 'utf8'))
-    const config = { ...classic, sendmail_access: { ...classic.sendmail_access, ...mapConfig() } }
+    const config = { ...classic, sendmail_access: { ...classic.sendmail_access, ...sendmail.accessConfig } }
     const { sources: _, ...rest } = config
     await using old = new Popauthd({ directory: `${lab.shared}/classic`, logs: [log.path], config: rest })
     await old.start()

@@ -46,13 +46,7 @@ describe.skipIf(unavailable)(`killed anywhere${unavailable ? ` (skipped: ${unava
     await log.write()
     const config = {
       window_seconds: 3600,
-      sendmail_access: {
-        enabled: true,
-        path: sendmail.accessPath,
-        makemap_command: [sendmail.makemapCommand, '{type}', '{map}'],
-        editmap_command: [sendmail.editmapCommand, '-x', '{type}', '{map}'],
-        gather_milliseconds: 20,
-      },
+      sendmail_access: { ...sendmail.accessConfig, gather_milliseconds: 20 },
     }
     popauthd = new Popauthd({ directory: `${lab.shared}/popauthd`, logs: [log.path], config })
   })

@@ -62,16 +62,12 @@ function opensNetworks(stage: Stage): void {
       configuration.replace(acl, page('cdb64 acl', replaced).replaceAll('$', '$$$$')),
     )
     await map.restart()
-    await popauthd.stop()
-    await popauthd.configure({ admission: { ipv6_prefix: 64 } })
-    await popauthd.start()
+    await popauthd.restartWith({ admission: { ipv6_prefix: 64 } })
     await stage.log.write(qpopperLine('carol', CLIENT6))
     await stage.until('250', CLIENT6)
     expect(await stage.askStranger('2001:db8:2::9')).toBe('250')
     expect(await stage.askStranger()).toBe(attachment.refused)
-    await popauthd.stop()
-    await popauthd.configure({ admission: { ipv6_prefix: 64, always: ['203.0.113.8/30'] } })
-    await popauthd.start()
+    await popauthd.restartWith({ admission: { ipv6_prefix: 64, always: ['203.0.113.8/30'] } })
     await waitFor('the network', async () => (await stage.askStranger()) === '250' || undefined)
   })
 }

@@ -3,11 +3,10 @@ import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { startExim } from '../../support/exim.ts'
 import type { Lab } from '../../support/lab.ts'
-import { type Attached, LOCAL } from '../../support/mta-attachment.ts'
-import { type LookupEntry, refusesWhereItHangsUp } from '../../support/mta-last-scenes.ts'
+import { type Attached, attachedAt, LOCAL, type LookupEntry } from '../../support/mta-attachment.ts'
+import { refusesWhereItHangsUp } from '../../support/mta-last-scenes.ts'
 import { describeAttachment } from '../../support/mta-scenes.ts'
 import { WINDOW_SECONDS } from '../../support/mta-stage.ts'
-import type { OverlayRoot } from '../../support/overlay-root.ts'
 import { blocksOf } from '../../support/page-blocks.ts'
 import { type PostfixOptions, startPostfix } from '../../support/postfix.ts'
 import { askRelay, openSmtpSession } from '../../support/smtp-session.ts'
@@ -20,23 +19,17 @@ const entryOf = (page: typeof postfixPage, protocol: string) => {
   return lookups.find((entry) => entry.protocol === protocol) as LookupEntry
 }
 
-/** The entry with the socket's path and its group as the host knows them. */
-async function onHost(entry: LookupEntry, socket: string, root: OverlayRoot): Promise<Attached> {
-  const group = (await root.exec(['getent', 'group', entry.group])).split(':')[2] as string
-  return { config: { lookups: [{ ...entry, socket, group }] } }
-}
-
 const postfix = (protocol: string, options: PostfixOptions) => async (lab: Lab) => {
   const { socketDirectory, root } = await startPostfix(lab, options)
   const entry = entryOf(postfixPage, protocol)
-  return onHost(entry, entry.socket.replace('/var/spool/postfix/popauthd', socketDirectory), root)
+  return attachedAt(entry, entry.socket.replace('/var/spool/postfix/popauthd', socketDirectory), root)
 }
 
 async function exim(lab: Lab): Promise<Attached> {
   const entry = entryOf(eximPage, 'readsocket')
   const socket = `${lab.shared}/run/exim.sock`
   const { root } = await startExim(lab, eximPage('acl', { [entry.socket]: socket }))
-  return onHost(entry, socket, root)
+  return attachedAt(entry, socket, root)
 }
 
 const POSTFIX = { kind: 'live', mta: 'Postfix', page: 'postfix.md', refused: '554' } as const

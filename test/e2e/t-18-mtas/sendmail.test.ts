@@ -22,14 +22,8 @@ describeAttachment({
   kind: 'file',
   form: 'access map',
   start: async (lab: Lab) => {
-    const { accessPath, makemapCommand, editmapCommand, restart } = await startSendmail(lab)
-    const access = {
-      enabled: true,
-      path: accessPath,
-      makemap_command: [makemapCommand, '{type}', '{map}'],
-      editmap_command: [editmapCommand, '-x', '{type}', '{map}'],
-    }
-    const config = { socketmap: { enabled: false }, sendmail_access: access }
+    const { accessPath, accessConfig, restart } = await startSendmail(lab)
+    const config = { socketmap: { enabled: false }, sendmail_access: accessConfig }
     return { config, restart, files: [accessPath, `${accessPath}.db`] }
   },
   expected: { missing: '451, local 451', mended: '250' },

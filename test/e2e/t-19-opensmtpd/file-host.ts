@@ -9,7 +9,7 @@ import type { MtaProcess } from '../../support/mta-process.ts'
 import { type OpensmtpdOptions, type PreparedOpensmtpd, prepareOpensmtpd } from '../../support/opensmtpd.ts'
 import { MAIL_HOST, type OverlayRoot } from '../../support/overlay-root.ts'
 import { blocksOf } from '../../support/page-blocks.ts'
-import { type RunResult, run } from '../../support/run.ts'
+import type { RunResult } from '../../support/run.ts'
 
 const page = blocksOf('opensmtpd.md')
 
@@ -58,11 +58,9 @@ export class FileHost implements AsyncDisposable {
     this.#isUp = true
   }
 
-  /** Runs a program beside smtpd, with its mounts, processes and network; `by`: how it is entered. */
-  async beside(command: readonly string[], by: readonly string[] = []): Promise<RunResult> {
-    const pid = String(await this.#smtpd?.pid())
-    const enter = ['--target', pid, '--mount', '--pid', '--net', '--root', '--wd', '--']
-    return run('nsenter', [...enter, ...by, ...command])
+  /** Runs a program beside smtpd, which must have been started; `by`: through another one. */
+  beside(command: readonly string[], by: readonly string[] = []): Promise<RunResult> {
+    return (this.#smtpd as MtaProcess).beside([...by, ...command])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

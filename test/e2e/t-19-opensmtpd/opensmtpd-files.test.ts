@@ -107,9 +107,7 @@ function fileScenes(stage: Stage, host: FileHost): void {
   })
 
   it('starts with a file in which nobody stands', async () => {
-    await stage.popauthd.configure({ when_stopped: 'close', admission: { always: [] } })
-    expect(await stage.popauthd.stop()).toBe(0)
-    await stage.popauthd.start()
+    await stage.popauthd.restartWith({ when_stopped: 'close', admission: { always: [] } })
     expect(await stage.popauthd.stop()).toBe(0)
     expect(readFileSync(host.path, 'utf8')).not.toMatch(/^[^#]/m)
     await host.restart()

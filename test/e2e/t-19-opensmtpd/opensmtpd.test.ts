@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import type { Lab } from '../../support/lab.ts'
-import { type Attached, FOREIGN, LOCAL } from '../../support/mta-attachment.ts'
-import { type LookupEntry, refusesWhereItHangsUp } from '../../support/mta-last-scenes.ts'
+import { type Attached, attachedAt, FOREIGN, LOCAL, type LookupEntry } from '../../support/mta-attachment.ts'
+import { refusesWhereItHangsUp } from '../../support/mta-last-scenes.ts'
 import { describeAttachment } from '../../support/mta-scenes.ts'
 import type { Stage } from '../../support/mta-stage.ts'
 import { type OpensmtpdServer, startOpensmtpd } from '../../support/opensmtpd.ts'
@@ -26,8 +26,7 @@ async function start(lab: Lab): Promise<Attached> {
   const socket = `${lab.shared}/run/opensmtpd.sock`
   const rules = page('rules', { [entry.socket]: socket, '"example.net"': `"${MAIL_HOST}"` })
   smtpd = await startOpensmtpd(lab, { rules, script: page('program') })
-  const group = (await smtpd.root.exec(['getent', 'group', entry.group])).split(':')[2] as string
-  return { config: { lookups: [{ ...entry, socket, group }] } }
+  return attachedAt(entry, socket, smtpd.root)
 }
 
 describeAttachment(
@@ -45,12 +44,6 @@ describeAttachment(
     ownScenes(stage)
   },
 )
-
-/** Runs a program beside smtpd, with its mounts, processes and network. */
-const beside = async (command: readonly string[], input = '') => {
-  const enter = ['--target', String(await smtpd.pid()), '--mount', '--pid', '--net', '--root', '--wd', '--']
-  return run('nsenter', [...enter, ...command], { input })
-}
 
 /** The process ids of the table programs that run on the mail host. */
 const tablePrograms = async ({ lab }: Stage) => {
@@ -75,7 +68,7 @@ function ownScenes(stage: Stage): void {
   })
 
   it('is no matter of updates', async () => {
-    expect(await beside(['smtpctl', 'update', 'table', 'popauth'])).toMatchObject({ code: 0, stderr: '' })
+    expect(await smtpd.beside(['smtpctl', 'update', 'table', 'popauth'])).toMatchObject({ code: 0, stderr: '' })
   })
 
   it('holds up other mail for a moment, and only once, while popauthd hangs; says why', async () => {
@@ -104,7 +97,7 @@ function ownScenes(stage: Stage): void {
     const find = ['grep', '-r', subject, '/home/alice/Maildir/new']
     await waitFor('the mail', async () => (await smtpd.root.tryExec(find)).code === 0 || undefined)
     const mail = 'Subject: from the host itself\n\nHello.\n'
-    const sent = await beside(['sendmail', '-f', 'bob@example.org', FOREIGN], mail)
+    const sent = await smtpd.beside(['sendmail', '-f', 'bob@example.org', FOREIGN], { input: mail })
     expect(sent).toMatchObject({ code: 0, stderr: '' })
     await stage.popauthd.start()
   })

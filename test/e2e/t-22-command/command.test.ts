@@ -78,14 +78,12 @@ describe('a command of the operator', () => {
   })
 
   it('holds up no other map when it hangs, and not the stop for longer than a service manager waits', async () => {
-    await popauthd.stop()
     const list = join(directory, 'hosts')
     const maps = [
       { format: 'command', command: ['/bin/sleep', '1000'] },
       { format: 'exim_list', path: list },
     ]
-    await popauthd.configure({ maps, admission: {}, when_stopped: 'close' })
-    await popauthd.start()
+    await popauthd.restartWith({ maps, admission: {}, when_stopped: 'close' })
     await log.write(dovecotLine('alice', '192.0.2.7'))
     const isOpen = async () => (await readFile(list, 'utf8')).includes('192.0.2.7')
     await waitFor('the other map', async () => (await isOpen()) || undefined, { timeoutMs: 2000 })

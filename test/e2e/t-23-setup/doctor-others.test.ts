@@ -1,12 +1,11 @@
 // `doctor mta` of OpenSMTPD, Courier and qmail's tcpserver, each with the MTA's own tools of Debian: what is attached as the pages say, and what is broken.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Finding, FindingVerdict } from '../../../src/doctor/finding.ts'
 import { type Lab, openLab } from '../../support/lab.ts'
 import { labAvailability } from '../../support/lab-availability.ts'
 import type { OverlayRoot } from '../../support/overlay-root.ts'
 import { blocksOf } from '../../support/page-blocks.ts'
 import { qpopperLine, TestLog } from '../../support/popauthd.ts'
-import { installPopauthd, type PopauthdInRoot } from '../../support/popauthd-in-root.ts'
+import { expectFinding, installPopauthd, type PopauthdInRoot } from '../../support/popauthd-in-root.ts'
 import { qmailRoot, SMTP_FRONT, startTcpserver } from '../../support/qmail.ts'
 import { mustRun } from '../../support/run.ts'
 import { waitFor } from '../../support/wait-for.ts'
@@ -45,30 +44,30 @@ describe.skipIf(unavailable)(`doctor mta${unavailable ? ` (skipped: ${unavailabl
       const { code, findings } = await popauthd.doctor(mta)
       return code === 0 ? findings : undefined
     })
-  const find = (findings: readonly Finding[], verdict: FindingVerdict, text: RegExp) => {
-    const found = findings.filter((one) => one.verdict === verdict && text.test(`${one.check}: ${one.text}`))
-    expect(found.length, `${verdict} ${text} in ${JSON.stringify(findings, undefined, 1)}`).toBeGreaterThan(0)
-  }
 
   it('qmail: the running tcpserver, its rules, and an open relay', async () => {
     root = await qmailRoot(lab)
     await mustRun('mount', ['--bind', '/proc', `${root.path}/proc`])
     await root.write('/etc/tcp.smtp', '127.:allow,RELAYCLIENT=""\n:allow\n')
     await install('qmail')
-    find((await popauthd.doctor('qmail')).findings, 'unknown', /^recipe: no tcpserver for SMTP is seen running/)
+    expectFinding(
+      (await popauthd.doctor('qmail')).findings,
+      'unknown',
+      /^recipe: no tcpserver for SMTP is seen running/,
+    )
     await popauthd.start()
     await startTcpserver(lab, root, blocksOf('qmail.md')('run', { '/var/qmail/bin/qmail-smtpd': SMTP_FRONT }))
     await logIn()
     const findings = await soundWithin('qmail')
-    find(findings, 'ok', /^recipe: port 25: reads the rules that popauthd keeps/)
-    find(findings, 'ok', /^file: qmaild may read it/)
-    find(findings, 'ok', /^tcprulescheck: has no login, and is refused/)
-    find(findings, 'ok', /^tcprulescheck: may relay, and is permitted/)
+    expectFinding(findings, 'ok', /^recipe: port 25: reads the rules that popauthd keeps/)
+    expectFinding(findings, 'ok', /^file: qmaild may read it/)
+    expectFinding(findings, 'ok', /^tcprulescheck: has no login, and is refused/)
+    expectFinding(findings, 'ok', /^tcprulescheck: may relay, and is permitted/)
     await root.write('/etc/tcp.smtp', ':allow,RELAYCLIENT=""\n')
     await waitFor('the open relay', async () => (await popauthd.doctor('qmail')).code === 1 || undefined)
-    find((await popauthd.doctor('qmail')).findings, 'problem', /^tcprulescheck: .*OPEN RELAY/)
+    expectFinding((await popauthd.doctor('qmail')).findings, 'problem', /^tcprulescheck: .*OPEN RELAY/)
     await shell('rm /var/qmail/control/rcpthosts')
-    find((await popauthd.doctor('qmail')).findings, 'problem', /^recipe: .*takes mail from everybody/)
+    expectFinding((await popauthd.doctor('qmail')).findings, 'problem', /^recipe: .*takes mail from everybody/)
   })
 
   it('Courier: its files, and smtpaccess.dat made of them', async () => {
@@ -80,20 +79,20 @@ describe.skipIf(unavailable)(`doctor mta${unavailable ? ` (skipped: ${unavailabl
       'the file',
       async () => (await shell(`grep ${CLIENT} /var/lib/popauthd/courier/smtpaccess || :`)) !== '' || undefined,
     )
-    find((await popauthd.doctor('courier')).findings, 'problem', /^smtpaccess\.dat: is (not there|older)/)
+    expectFinding((await popauthd.doctor('courier')).findings, 'problem', /^smtpaccess\.dat: is (not there|older)/)
     // What the units do; no couriertcpd runs here that could be told.
     await root.tryExec(['makesmtpaccess'])
     await shell('rm -f /var/lib/popauthd/courier-changed')
     const findings = await soundWithin('courier')
-    find(findings, 'ok', /^recipe: popauthd is the file/)
-    find(findings, 'ok', /^smtpaccess\.dat: says what the files say/)
-    find(findings, 'ok', /^smtpaccess: has no login, and is refused/)
-    find(findings, 'ok', /^smtpaccess: may relay, and is permitted/)
+    expectFinding(findings, 'ok', /^recipe: popauthd is the file/)
+    expectFinding(findings, 'ok', /^smtpaccess\.dat: says what the files say/)
+    expectFinding(findings, 'ok', /^smtpaccess: has no login, and is refused/)
+    expectFinding(findings, 'ok', /^smtpaccess: may relay, and is permitted/)
     await shell(`printf '203.0.113\\tallow,RELAYCLIENT\\n' >/etc/courier/smtpaccess/own`)
     const open = await popauthd.doctor('courier')
     expect(open.code).toBe(1)
-    find(open.findings, 'problem', /^smtpaccess: .*OPEN RELAY/)
-    find(open.findings, 'problem', /^smtpaccess\.dat: is older/)
+    expectFinding(open.findings, 'problem', /^smtpaccess: .*OPEN RELAY/)
+    expectFinding(open.findings, 'problem', /^smtpaccess\.dat: is older/)
   })
 
   const conf = (rules: string) =>
@@ -103,22 +102,22 @@ describe.skipIf(unavailable)(`doctor mta${unavailable ? ` (skipped: ${unavailabl
     root = await lab.root('opensmtpd')
     await install('opensmtpd')
     await conf('match from local for any action "relay"\n')
-    find((await popauthd.doctor('opensmtpd')).findings, 'problem', /^recipe: does not ask popauthd/)
+    expectFinding((await popauthd.doctor('opensmtpd')).findings, 'problem', /^recipe: does not ask popauthd/)
     await conf(blocksOf('opensmtpd.md')('rules'))
     await popauthd.start()
     await logIn()
     const findings = await soundWithin('opensmtpd')
-    find(findings, 'ok', /^smtpd -n: is valid/)
-    find(findings, 'ok', /^recipe: asks popauthd/)
-    find(findings, 'ok', /^socket: opensmtpd may open it/)
-    find(findings, 'ok', /^table program: says found/)
-    find(findings, 'ok', /^table program: says not-found/)
+    expectFinding(findings, 'ok', /^smtpd -n: is valid/)
+    expectFinding(findings, 'ok', /^recipe: asks popauthd/)
+    expectFinding(findings, 'ok', /^socket: opensmtpd may open it/)
+    expectFinding(findings, 'ok', /^table program: says found/)
+    expectFinding(findings, 'ok', /^table program: says not-found/)
     await popauthd.stop()
-    find((await popauthd.doctor('opensmtpd')).findings, 'warning', /^table program: gives no answer/)
+    expectFinding((await popauthd.doctor('opensmtpd')).findings, 'warning', /^table program: gives no answer/)
     await conf('match from any for any action "relay"\nnonsense\n')
     const { findings: broken } = await popauthd.doctor('opensmtpd')
-    find(broken, 'problem', /^smtpd -n: is refused/)
-    find(broken, 'problem', /^recipe: .*OPEN RELAY/)
+    expectFinding(broken, 'problem', /^smtpd -n: is refused/)
+    expectFinding(broken, 'problem', /^recipe: .*OPEN RELAY/)
   })
   it('OpenSMTPD by file: what the file says, and a note that nobody takes', async () => {
     const page = blocksOf('opensmtpd.md')
@@ -129,11 +128,11 @@ describe.skipIf(unavailable)(`doctor mta${unavailable ? ` (skipped: ${unavailabl
     await logIn()
     await shell('rm -f /var/lib/popauthd/opensmtpd-changed')
     const findings = await soundWithin('opensmtpd')
-    find(findings, 'ok', /^smtpd -n: is valid/)
-    find(findings, 'ok', /^recipe: reads the file that popauthd keeps/)
-    find(findings, 'ok', /^file table: says nothing/)
-    find(findings, 'ok', /^file table: says 198\.51\.100\.7,/)
+    expectFinding(findings, 'ok', /^smtpd -n: is valid/)
+    expectFinding(findings, 'ok', /^recipe: reads the file that popauthd keeps/)
+    expectFinding(findings, 'ok', /^file table: says nothing/)
+    expectFinding(findings, 'ok', /^file table: says 198\.51\.100\.7,/)
     await shell('touch -d "1 hour ago" /var/lib/popauthd/opensmtpd-changed')
-    find((await popauthd.doctor('opensmtpd')).findings, 'problem', /^note: is there since \d+ s/)
+    expectFinding((await popauthd.doctor('opensmtpd')).findings, 'problem', /^note: is there since \d+ s/)
   })
 })

@@ -1,7 +1,7 @@
 // `setup mta --write` on the MTAs as Debian installs them: then a login lets its host relay, a stranger is refused, and `doctor mta` says so; it also says what is broken.
 import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Finding, FindingVerdict } from '../../../src/doctor/finding.ts'
+import type { FindingVerdict } from '../../../src/doctor/finding.ts'
 import type { ChrootProcess } from '../../support/chroot-process.ts'
 import { startInRoot } from '../../support/chroot-process.ts'
 import { type Lab, openLab } from '../../support/lab.ts'
@@ -10,7 +10,7 @@ import type { LabHost } from '../../support/netns.ts'
 import { SERVER_ADDRESS } from '../../support/netns.ts'
 import { MAIL_HOST, type OverlayRoot } from '../../support/overlay-root.ts'
 import { qpopperLine, TestLog } from '../../support/popauthd.ts'
-import { installPopauthd, type PopauthdInRoot } from '../../support/popauthd-in-root.ts'
+import { expectFinding, installPopauthd, type PopauthdInRoot } from '../../support/popauthd-in-root.ts'
 import { waitForPort } from '../../support/port.ts'
 import type { RootName } from '../../support/roots.ts'
 import { askRelay } from '../../support/smtp-session.ts'
@@ -212,12 +212,6 @@ describe.skipIf(unavailable).each(installed)(
       lab.adopt(server)
       await waitForPort(lab.server, SERVER_ADDRESS, 25, server)
     }
-    const find = (findings: readonly Finding[], verdict: FindingVerdict, text: RegExp) => {
-      const found = findings.filter(
-        (finding) => finding.verdict === verdict && text.test(`${finding.check}: ${finding.text}`),
-      )
-      expect(found.length, `${verdict} ${text} in ${JSON.stringify(findings, undefined, 1)}`).toBeGreaterThan(0)
-    }
 
     it('prints the recipe and changes nothing, writes it after a yes, and has nothing to do then', async () => {
       const before = await readFile(root.path + given.file, 'utf8')
@@ -227,7 +221,7 @@ describe.skipIf(unavailable).each(installed)(
       expect(await readFile(root.path + given.file, 'utf8')).toBe(before)
       const broken = await popauthd.doctor(given.mta)
       expect(broken.code).toBe(1)
-      find(broken.findings, 'problem', /^recipe: .*no login lets anybody relay/)
+      expectFinding(broken.findings, 'problem', /^recipe: .*no login lets anybody relay/)
       const written = await setUp('--write', '--yes')
       expect(written, written.stdout + written.stderr).toMatchObject({ code: 0 })
       expect(written.stdout).toContain(`+++ ${given.file}\n`)
@@ -256,8 +250,8 @@ describe.skipIf(unavailable).each(installed)(
       const { code, findings } = await popauthd.doctor(given.mta)
       expect(findings.filter(({ verdict }) => verdict !== 'ok')).toEqual([])
       expect(code).toBe(0)
-      find(findings, 'ok', /has no login, and is refused/)
-      find(findings, 'ok', /may relay, and is permitted/)
+      expectFinding(findings, 'ok', /has no login, and is refused/)
+      expectFinding(findings, 'ok', /may relay, and is permitted/)
     })
 
     it('doctor tells that popauthd is away, and local mail goes on', async () => {
@@ -266,8 +260,8 @@ describe.skipIf(unavailable).each(installed)(
       expect((await askRelay(stranger, {}, LOCAL)).code).toBe(250)
       const { code, findings } = await popauthd.doctor(given.mta)
       expect(code).toBe(given.kept === undefined ? 1 : 0)
-      if (given.kept === undefined) find(findings, 'problem', /^socket: is not there/)
-      find(findings, 'warning', /no daemon runs/)
+      if (given.kept === undefined) expectFinding(findings, 'problem', /^socket: is not there/)
+      expectFinding(findings, 'warning', /no daemon runs/)
       await popauthd.start()
     })
 
@@ -276,17 +270,17 @@ describe.skipIf(unavailable).each(installed)(
       const socket = `${root.path}${given.socket}`
       if (kept !== undefined) {
         await shell(kept.spoil)
-        find((await popauthd.doctor(given.mta)).findings, kept.verdict, kept.told)
+        expectFinding((await popauthd.doctor(given.mta)).findings, kept.verdict, kept.told)
         await shell(kept.mend)
       } else if (given.asksAsUser) {
         await chmod(socket, 0o600)
         const { findings } = await popauthd.doctor(given.mta)
-        find(findings, 'problem', /^socket: .*may not open it \(mode 0600\)/)
+        expectFinding(findings, 'problem', /^socket: .*may not open it \(mode 0600\)/)
         await chmod(socket, 0o660)
       } else {
         await chmod(`${root.path}/run/popauthd`, 0o777)
         const { findings } = await popauthd.doctor(given.mta)
-        find(findings, 'problem', /^socket: .*world-writable/)
+        expectFinding(findings, 'problem', /^socket: .*world-writable/)
         await chmod(`${root.path}/run/popauthd`, 0o755)
       }
       expect((await popauthd.doctor(given.mta)).code).toBe(0)
@@ -298,7 +292,7 @@ describe.skipIf(unavailable).each(installed)(
       await startMta()
       expect((await askRelay(stranger)).code).toBe(250)
       const { code, findings } = await popauthd.doctor(given.mta)
-      find(findings, 'problem', /has no login, and is permitted: OPEN RELAY/)
+      expectFinding(findings, 'problem', /has no login, and is permitted: OPEN RELAY/)
       expect(code).toBe(1)
       await copyFile(`${root.path}${given.file}.kept`, root.path + given.file)
     })
