@@ -87,7 +87,7 @@ export const mapMembers = {
   gather_milliseconds: {
     shape: integer(0, 60_000, 'milliseconds'),
     default: '200',
-    says: 'Changes that come within this time are published together; 1000 for `courier` unless given.',
+    says: 'Changes that come within this time, a second at most, are published together; 1000 for `courier` unless given.',
   },
 } as const satisfies Record<string, Member>
 

@@ -169,7 +169,7 @@ export const options = {
     integer(0, 60_000, 'milliseconds'),
     'restart',
     200,
-    'Changes that come within this time go into one run of makemap.',
+    'Changes that come within this time, a second at most, go into one run of makemap.',
     'milliseconds',
   ),
   'sendmail_access.write_info': option(

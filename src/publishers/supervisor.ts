@@ -12,7 +12,7 @@ export interface SupervisorOptions {
   /** The whole table as it stands. */
   readonly all: WholeTable
   readonly clock: Clock
-  /** How long to wait for more before a run; an `ended` waits a second at most. */
+  /** How long to wait for more before a run; what changes a right waits a second at most. */
   readonly gatherMilliseconds: number
   readonly events: {
     published(publisher: string, changes: number): void
