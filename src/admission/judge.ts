@@ -83,7 +83,7 @@ function judgeLogins(
   let reason: Exclude<LoginState, 'open'> | undefined
   for (const login of facts.users) {
     const state = loginState(key, login, context, atMs)
-    if (state === 'open') return openedByLogin(login, windowMs)
+    if (state === 'open') return new OpenedByLogin(login, windowMs)
     if (reason === undefined || reason === 'ahead_of_clock') reason = state
   }
   return closed(reason ?? 'unknown', WHY[reason ?? 'expired'])
@@ -98,17 +98,24 @@ const WHY: Readonly<Record<Exclude<LoginState, 'open'>, string>> = {
 }
 
 /** The sentence is made when it is asked for: most verdicts go to an MTA, which never does. */
-function openedByLogin(login: UserLogin, windowMs: number): Verdict {
-  return {
-    authorized: true,
-    reason: 'login',
-    untilMs: login.lastMs + windowMs,
-    loginMs: login.lastMs,
-    user: login.user,
-    get detail() {
-      const service = login.service === 'any' ? 'mail' : login.service
-      return `${service} login by ${login.user} (${login.server})`
-    },
+class OpenedByLogin implements Verdict {
+  readonly authorized = true
+  readonly reason = 'login'
+  readonly untilMs: number
+  readonly loginMs: number
+  readonly user: string
+  readonly #login: UserLogin
+
+  constructor(login: UserLogin, windowMs: number) {
+    this.untilMs = login.lastMs + windowMs
+    this.loginMs = login.lastMs
+    this.user = login.user
+    this.#login = login
+  }
+
+  get detail(): string {
+    const { service, user, server } = this.#login
+    return `${service === 'any' ? 'mail' : service} login by ${user} (${server})`
   }
 }
 

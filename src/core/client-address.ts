@@ -16,8 +16,10 @@ const LONGEST_ADDRESS = 45
 
 /** 4, 6, or 0 for what is no address. The module is loaded at the first call: most of what a command line does goes without it. */
 function isIP(text: string): number {
-  return process.getBuiltinModule('node:net').isIP(text)
+  net ??= process.getBuiltinModule('node:net')
+  return net.isIP(text)
 }
+let net: typeof import('node:net') | undefined
 
 /** The canonical form of `text`, or undefined where it is not exactly one whole IP address (no brackets, no zone id, no octal, no blanks). */
 export function parseClientAddress(text: string): ClientAddress | undefined {

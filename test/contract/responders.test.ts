@@ -64,7 +64,7 @@ const subjects: Record<string, Subject> = {
       'request=smtpd_access_policy\n=192.0.2.1\n\n',
       'request=smtpd_access_policy\nsender=\0\n\n',
       `request=smtpd_access_policy\nsender=${'a'.repeat(70_000)}`,
-      'a=b\n'.repeat(2),
+      'sender=a\n'.repeat(2),
       Array.from({ length: 10_000 }, (_, i) => `name${i}=1\n`).join(''),
     ],
     half: 'request=smtpd_access_policy\ncl',

@@ -10,8 +10,6 @@ const MAX_REQUEST_BYTES = 64 * 1024
 const ANSWERS = { relay: 'action=OK\n\n', notFound: 'action=DUNNO\n\n' } as const
 /** Of an address of a message so much is told: RFC 5321, section 4.5.3.1.3 allows 256 with its brackets. */
 const LONGEST_TOLD = 320
-const NAME = /^[a-z][a-z0-9_]{0,63}$/
-
 /** A decision that let a client relay, with what Postfix tells of the message. All texts are the client's: untrusted. */
 export interface RelayDecision {
   readonly address: string
@@ -28,10 +26,13 @@ export function policyProtocol(onRelay: (decision: RelayDecision) => void): Prot
   return { name: 'policy', session: (lookup) => new PolicySession(lookup, onRelay) }
 }
 
+/** What is read of a request; Postfix sends some thirty attributes more. */
+const READ: ReadonlySet<string> = new Set(['request', 'client_address', 'sender', 'recipient'])
+
 class PolicySession implements ProtocolSession {
   readonly #lookup: Lookup
   readonly #onRelay: (decision: RelayDecision) => void
-  /** The request that is coming in: its lines so far, and the beginning of one. */
+  /** The request that is coming in: what is read of its lines so far, the beginning of one, and the bytes of all lines before that. */
   #attributes = new Map<string, string>()
   #line = ''
   #bytes = 0
@@ -42,55 +43,47 @@ class PolicySession implements ProtocolSession {
   }
 
   get partial(): boolean {
-    return this.#bytes > 0
+    return this.#bytes + this.#line.length > 0
   }
 
   push(chunk: Buffer): Answers {
-    const text = chunk.toString('latin1')
+    const text = this.#line + chunk.toString('latin1')
     let answers = ''
     let requests = 0
     let start = 0
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-      const answer = this.#take(text.slice(start, end))
-      if (answer === undefined) return { answers, requests, isOver: true }
-      if (answer !== '') requests++
-      answers += answer
+    for (let end = text.indexOf('\n', this.#line.length); end >= 0; end = text.indexOf('\n', start)) {
+      if (end > start) {
+        if (!this.#note(text, start, end)) return { answers, requests, isOver: true }
+      } else {
+        const answer = this.#answer()
+        if (answer === undefined) return { answers, requests, isOver: true }
+        requests++
+        answers += answer
+      }
       start = end + 1
     }
-    return { answers, requests, isOver: !this.#hold(text.slice(start)) }
+    this.#line = text.slice(start)
+    return { answers, requests, isOver: this.#bytes + this.#line.length > MAX_REQUEST_BYTES }
   }
 
-  /** False where it is too much. */
-  #hold(part: string): boolean {
-    this.#line += part
-    this.#bytes += part.length
-    return this.#bytes <= MAX_REQUEST_BYTES
-  }
-
-  /** The rest of a line. Returns the answer to the request that it ends, or nothing; undefined: it is none, or nothing can be said. */
-  #take(rest: string): string | undefined {
-    if (!this.#hold(rest)) return undefined
-    this.#bytes++
-    const line = this.#line
-    this.#line = ''
-    if (line !== '') return this.#note(line) ? '' : undefined
-    const attributes = this.#attributes
-    this.#attributes = new Map()
-    this.#bytes = 0
-    return this.#answer(attributes)
-  }
-
-  /** False where the line is no attribute, or its name stands twice: which of two addresses counts would be a guess. */
-  #note(line: string): boolean {
-    const equals = line.indexOf('=')
-    const name = line.slice(0, Math.max(0, equals))
-    if (!NAME.test(name) || this.#attributes.has(name) || line.includes('\0')) return false
-    this.#attributes.set(name, line.slice(equals + 1))
+  /** Takes the line of `text` from `start` to `end`. False: it is no attribute, one that is read stands twice (which of two addresses counts would be a guess), or it is too much. */
+  #note(text: string, start: number, end: number): boolean {
+    this.#bytes += end + 1 - start
+    const equals = text.indexOf('=', start)
+    if (equals <= start || equals > end || this.#bytes > MAX_REQUEST_BYTES) return false
+    const name = text.slice(start, equals)
+    if (!READ.has(name)) return true
+    const value = text.slice(equals + 1, end)
+    if (this.#attributes.has(name) || value.includes('\0')) return false
+    this.#attributes.set(name, value)
     return true
   }
 
-  /** Where nothing can be said yet Postfix tries again, and then defers. */
-  #answer(attributes: ReadonlyMap<string, string>): string | undefined {
+  /** The answer to the request that has ended. Undefined: it is none, or nothing can be said yet; Postfix tries again, and then defers. */
+  #answer(): string | undefined {
+    const attributes = this.#attributes
+    this.#attributes = new Map()
+    this.#bytes = 0
     if (attributes.get('request') !== 'smtpd_access_policy') return undefined
     const address = parseClientAddress(attributes.get('client_address') ?? '')
     if (address === undefined) return ANSWERS.notFound
