@@ -1,4 +1,5 @@
 /** Which addresses that may relay were asked for, how often, and when last: an authorization that no MTA asks for is one that nobody needs. */
+import QuickLRU from 'quick-lru'
 import type { ClientAddress } from '../core/client-address.ts'
 
 /** How often an address was asked for since the daemon started, and when last (Unix milliseconds). */
@@ -7,38 +8,29 @@ export interface Asked {
   readonly lastMs: number
 }
 
-/** Remembered at most; what was asked for longest ago is forgotten first. */
-const MOST = 100_000
+/** So many of those that were asked for last are remembered at least, up to twice as many at most. */
+const LEAST = 50_000
 
-/** An address that is asked for again costs one look into a map: this is done in each lookup. Kept in memory only. */
+/** Kept in memory only. */
 export class AskedLog {
-  readonly #most: number
-  /** What was asked for last, up to half of all; what was asked for before that is in `#older`. */
-  #newer = new Map<ClientAddress, { times: number; lastMs: number }>()
-  #older: ReadonlyMap<ClientAddress, Asked> = new Map()
+  readonly #asked: QuickLRU<ClientAddress, { times: number; lastMs: number }>
 
-  constructor(most = MOST) {
-    this.#most = most
+  constructor(least = LEAST) {
+    this.#asked = new QuickLRU({ maxSize: least })
   }
 
   /** A lookup found that `address` may relay. */
   note(address: ClientAddress, atMs: number): void {
-    const known = this.#newer.get(address)
-    if (known !== undefined) {
+    const known = this.#asked.get(address)
+    if (known === undefined) this.#asked.set(inMemoryOfItsOwn(address), { times: 1, lastMs: atMs })
+    else {
       known.times++
       known.lastMs = atMs
-      return
     }
-    const times = (this.#older.get(address)?.times ?? 0) + 1
-    if (this.#newer.size * 2 >= this.#most) {
-      this.#older = this.#newer
-      this.#newer = new Map()
-    }
-    this.#newer.set(inMemoryOfItsOwn(address), { times, lastMs: atMs })
   }
 
   of(address: ClientAddress): Asked | undefined {
-    return this.#newer.get(address) ?? this.#older.get(address)
+    return this.#asked.peek(address)
   }
 }
 

@@ -338,7 +338,7 @@ export class AuthorizationTable implements AsyncDisposable {
   #seen(address: ClientAddress): StoredRecord | undefined {
     const key = addressToBytes(tableAddress(address, this.#context.policy.ipv6Prefix))
     const onItsWay = this.#commits.onItsWay(key)
-    return onItsWay === undefined ? this.#store.soundRecord(key) : onItsWay.record
+    return onItsWay === undefined ? this.#store.recentRecord(key) : onItsWay.record
   }
 
   #stored(address: ClientAddress): StoredRecord | undefined {

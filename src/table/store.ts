@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
+import QuickLRU from 'quick-lru'
 import { DamagedTableError, reasonOf, TableError } from '../errors.ts'
 import { reserveForOwner } from '../lib/directory-owner.ts'
 import { probeTable } from './probe.ts'
@@ -27,6 +28,10 @@ const SPREAD = 4
 /** Codes of errors that mean no more room. */
 const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG']
 const KEY_BYTES = 16
+
+/** Records are remembered up to twice this number, and only those of few users: a few MB. */
+const RECENT = 8192
+const RECENT_USERS = 2
 
 /** What an entry of the expiry index is about. */
 type IndexKind = 'address' | 'user'
@@ -61,9 +66,12 @@ export class TableStore implements AsyncDisposable {
   readonly #room: FileRoom
   /** Kept here because LMDB takes 20 microseconds to tell. */
   #addressCount: number
+  /** Records that were looked up lately, null where none is stored: MTAs ask about the same clients again and again. Absent where others may write. */
+  readonly #recent: QuickLRU<string, StoredRecord | null> | undefined
 
-  private constructor(path: string, root: RootDatabase) {
+  private constructor(path: string, root: RootDatabase, readOnly: boolean) {
     this.path = path
+    this.#recent = readOnly ? undefined : new QuickLRU({ maxSize: RECENT })
     this.#root = root
     this.#addresses = root.openDB({ name: 'addresses', keyEncoding: 'binary', encoding: 'msgpack' })
     this.#byLogin = root.openDB({ name: 'by_login', keyEncoding: 'binary', encoding: 'msgpack' })
@@ -95,7 +103,7 @@ export class TableStore implements AsyncDisposable {
         eventTurnBatching: false,
       } as Parameters<typeof open>[0])
       if (!readOnly) chmodSync(path, 0o640)
-      const store = new TableStore(path, root)
+      const store = new TableStore(path, root, readOnly)
       store.#checkLayout(readOnly)
       return store
     } catch (error) {
@@ -116,6 +124,16 @@ export class TableStore implements AsyncDisposable {
   soundRecord(key: Buffer): StoredRecord | undefined {
     const stored = this.#addresses.get(key)
     return stored === undefined ? undefined : soundRecord(key, stored)
+  }
+
+  /** As {@link soundRecord}, from memory where it was asked for lately. */
+  recentRecord(key: Buffer): StoredRecord | undefined {
+    const name = key.toString('latin1')
+    const recent = this.#recent?.get(name)
+    if (recent !== undefined) return recent ?? undefined
+    const record = this.soundRecord(key)
+    if (record === undefined || record.users.length <= RECENT_USERS) this.#recent?.set(name, record ?? null)
+    return record
   }
 
   /** At most `limit` records behind `after` (or from the first), in the order of their keys; damaged ones, which authorize nobody, are left out. */
@@ -189,10 +207,18 @@ export class TableStore implements AsyncDisposable {
   /** Writes all or nothing, one after the other, on disk when it resolves. @throws {TableError} nothing was written; it may be tried again */
   async write(writes: readonly StoreWrites[]): Promise<void> {
     const sum = (of: (one: StoreWrites) => number) => writes.reduce((total, one) => total + of(one), 0)
-    await this.#batch(sum(operationsOf), sum(payloadBytes), () => {
-      for (const one of writes) this.#put(one)
-    })
+    try {
+      await this.#batch(sum(operationsOf), sum(payloadBytes), () => {
+        for (const one of writes) this.#put(one)
+      })
+    } finally {
+      for (const { records } of writes) this.#forget(records.values())
+    }
     this.#addressCount += sum(({ added }) => added)
+  }
+
+  #forget(written: Iterable<{ key: Buffer }>): void {
+    for (const { key } of written) this.#recent?.delete(key.toString('latin1'))
   }
 
   #put({ records, index, users, watermarks, positions }: StoreWrites): void {
