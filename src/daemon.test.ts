@@ -1,5 +1,5 @@
 /** The daemon as a whole, in this process, where a test needs to set its clock. */
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -26,6 +26,8 @@ let stop: AbortController
 let running: Promise<void>
 /** As a SIGHUP does. */
 let hangUp: () => void
+/** What is configured besides the log and the sockets. */
+let options: Readonly<Record<string, unknown>>
 /** The configuration that it finds. */
 let reload: () => Promise<LoadedConfig>
 
@@ -36,6 +38,7 @@ beforeEach(() => {
   logPath = join(directory, 'mail.log')
   socketPath = join(directory, 'control.sock')
   told.length = 0
+  options = {}
   write(line('user=<alice>, method=PLAIN, rip=198.51.100.7, lip=192.0.2.25, TLS'))
   start()
 })
@@ -72,8 +75,18 @@ function configured(windowSeconds = 1800): LoadedConfig {
       control: { socket: socketPath },
       socketmap: { enabled: false },
       window_seconds: windowSeconds,
+      ...options,
     },
   })
+}
+
+/** A file's text; none where there is no such file. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
 }
 
 async function end(): Promise<void> {
@@ -175,3 +188,40 @@ it('ends with the configuration of the last SIGHUP, where the one before takes l
   await waitFor('both reloads', async () => (reloads() === 2 ? true : undefined))
   expect((await new ControlClient(socketPath).status()).windowSeconds).toBe(1200)
 })
+
+it('closes maps that have left the configuration, and tells of the one that it cannot close until it can', async () => {
+  await end()
+  const [list, hosts, mark] = ['list', 'hosts', 'mark'].map((name) => join(directory, name)) as [string, string, string]
+  const script = join(directory, 'reread')
+  writeFileSync(script, `#!/bin/sh\necho >> ${mark}\n`, { mode: 0o755 })
+  const maps = [
+    { format: 'exim_list', path: list },
+    { format: 'opensmtpd', path: hosts, command: [script] },
+  ]
+  options = { maps, admission: { always: ['203.0.113.0/24'] } }
+  start()
+  const holds = (path: string) => waitFor('the client', () => read(path).includes('198.51.100.7') || undefined)
+  await Promise.all([holds(list), holds(hosts)])
+  await end()
+  rmSync(script)
+  options = { admission: { always: ['203.0.113.0/24'] } }
+  start()
+  const client = new ControlClient(socketPath)
+  const former = await waitFor('the former map in the status', async () =>
+    (await client.status().catch(() => undefined))?.publishers.find(({ state }) => state === 'failing'),
+  )
+  expect(former).toMatchObject({ name: 'maps no longer configured', problem: expect.stringContaining(hosts) })
+  expect(former.problem).toContain('correct `command` of the map')
+  expect(former.problem).not.toContain(list)
+  expect([read(list), read(hosts)].join('')).not.toMatch(/^[^#].*\d/m)
+  const notices = () => told.filter(({ msg }) => msg === 'a map that is no longer configured was closed')
+  expect(notices()).toMatchObject([{ level: 'warn', map: `exim_list ${list}` }])
+  writeFileSync(script, `#!/bin/sh\necho >> ${mark}\n`, { mode: 0o755 })
+  reload = async () => configured()
+  hangUp()
+  await waitFor('the status without it', async () =>
+    (await client.status()).publishers.length === 0 ? true : undefined,
+  )
+  expect(notices()).toHaveLength(2)
+  expect(read(join(directory, 'state', 'maps.json'))).toContain('"maps": []')
+}, 30_000)

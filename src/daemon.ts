@@ -26,6 +26,7 @@ import type { Parser } from './parsers/parser.ts'
 import { LoginScanner } from './parsers/scanner.ts'
 import { heedSenders } from './parsers/sender.ts'
 import { publishersFor } from './publishers/for-config.ts'
+import { FormerMaps, type FormerMapsParts } from './publishers/former/former-maps.ts'
 import { Publishing } from './publishers/publishing.ts'
 import { AskedLog } from './responders/asked-log.ts'
 import { responderFor } from './responders/for-config.ts'
@@ -136,17 +137,25 @@ class Daemon implements AsyncDisposable {
       policy: this.#policy(),
     })
     this.#parts.use(this.#table)
-    const publishers = publishersFor(this.#config, {
+    const parts: FormerMapsParts = {
       clock: this.#clock,
       isKnown: (address) => this.#table.record(address) !== undefined,
       notice: (message, fields) => this.#events.notice(message, fields),
+    }
+    const publishers = publishersFor(this.#config, {
+      ...parts,
       onStatic: (entries) => {
         this.#static = entries
         void this.#judgeAnew()
       },
     })
     const all = () => this.#table.authorizations()
-    this.#publishing = new Publishing(publishers, { all, clock: this.#clock, events: this.#events })
+    this.#publishing = new Publishing(publishers, {
+      all,
+      clock: this.#clock,
+      events: this.#events,
+      former: new FormerMaps(this.#config, parts),
+    })
     this.#parts.use(this.#publishing)
     this.#openAlways()
     if (publishers.sendmail === undefined) return
@@ -360,7 +369,7 @@ class Daemon implements AsyncDisposable {
       config: () => this.#config,
       intakes: this.#intakes,
       responders: this.#responders,
-      supervisors: this.#publishing.supervisors,
+      supervisors: () => this.#publishing.supervisors,
       onChanges: (changes) => this.#decided(changes),
       asked: (address) => this.#asked.of(address),
     }

@@ -271,7 +271,7 @@ export interface PruneAnswer {
   readonly removed: number
   /** Addresses that may relay now. */
   readonly authorized: number
-  /** Maps brought in step or, with `when_stopped: close` and no daemon, emptied of all but static entries. */
+  /** Maps brought in step or, with `when_stopped: close` and no daemon, emptied of all but static entries; so are those that are no longer configured. */
   readonly maps: readonly {
     readonly name: string
     readonly state: 'in_step' | 'closed' | 'failing'

@@ -33,7 +33,7 @@ export interface DaemonView extends TableTargetParts {
   readonly config: () => Config
   readonly intakes: readonly { readonly status: IntakeStatus }[]
   readonly responders: readonly Responder[]
-  readonly supervisors: readonly { readonly name: string; readonly supervisor: Supervisor }[]
+  readonly supervisors: () => readonly { readonly name: string; readonly supervisor: Supervisor }[]
 }
 
 /** What the control socket talks to. */
@@ -72,7 +72,7 @@ export class DaemonTarget extends TableTarget implements WatchableTarget {
         bytes: fileBytes,
       },
       sources: intakes.map(({ status }) => sourceStatus(status)),
-      publishers: this.#view.supervisors.map(({ name, supervisor }) => publisherStatus(name, supervisor)),
+      publishers: this.#view.supervisors().map(({ name, supervisor }) => publisherStatus(name, supervisor)),
       responders: responders.map(({ name, counts }) => ({ name, ...counts })),
       counters: Object.fromEntries(events.counters),
     }
@@ -80,7 +80,7 @@ export class DaemonTarget extends TableTarget implements WatchableTarget {
 
   async prune(): Promise<PruneAnswer> {
     const removed = await this.sweep()
-    const maps = this.#view.supervisors.map(async ({ name, supervisor }): Promise<PruneAnswer['maps'][number]> => {
+    const maps = this.#view.supervisors().map(async ({ name, supervisor }): Promise<PruneAnswer['maps'][number]> => {
       const inStep = await supervisor.settled()
       const { problem } = supervisor.state
       return inStep

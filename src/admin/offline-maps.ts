@@ -1,6 +1,7 @@
 /** The maps without a daemon: brought in step with the table, or closed, by the same publishers as the daemon's. */
-import { PopauthdError, reasonOf } from '../errors.ts'
+import { PopauthdError, reasonAndMend, reasonOf } from '../errors.ts'
 import type { Publishers } from '../publishers/for-config.ts'
+import type { FormerMaps } from '../publishers/former/former-maps.ts'
 import type { Publisher, WholeTable } from '../publishers/publisher.ts'
 import type { PruneAnswer } from './api-types.ts'
 
@@ -13,6 +14,31 @@ export async function syncMaps(
   all: WholeTable | undefined,
 ): Promise<PruneAnswer['maps']> {
   return await Promise.all(publishers.map(({ publisher }) => syncMap(publisher, all)))
+}
+
+/** Notes which maps there are: to be awaited before any is written. Gives what stood in the way, as of a map; nothing where nothing did. Never rejects. */
+export async function noteMaps(former: FormerMaps): Promise<PruneAnswer['maps']> {
+  try {
+    await former.note()
+    return []
+  } catch (error) {
+    return [{ name: 'maps no longer configured', state: 'failing', problem: reasonAndMend(error) }]
+  }
+}
+
+/** Closes the maps that are no longer configured. Never rejects. */
+export async function closeFormerMaps(former: FormerMaps): Promise<PruneAnswer['maps']> {
+  const noted = await noteMaps(former)
+  if (noted.length > 0) return noted
+  try {
+    const results = await former.close(AbortSignal.timeout(PUBLISH_MS))
+    return results.map(({ name, problem }) => ({
+      name: `${name} (no longer configured)`,
+      ...(problem === undefined ? { state: 'closed' } : { state: 'failing', problem }),
+    }))
+  } catch (error) {
+    return [{ name: 'maps no longer configured', state: 'failing', problem: reasonAndMend(error) }]
+  }
 }
 
 /** Ends what the publishers hold. */

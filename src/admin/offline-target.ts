@@ -11,12 +11,13 @@ import type { Clock } from '../lib/clock.ts'
 import { takeStateLock } from '../lib/state-lock.ts'
 import { version } from '../lib/version.ts'
 import { type PublisherParts, type Publishers, publishersFor } from '../publishers/for-config.ts'
+import { FormerMaps } from '../publishers/former/former-maps.ts'
 import { alwaysOf, sayAlways } from '../publishers/say-always.ts'
 import { AuthorizationTable } from '../table/authorization-table.ts'
 import type * as Api from './api-types.ts'
 import type { ControlTarget } from './control-target.ts'
 import { isNeverSetUp } from './never-set-up.ts'
-import { closePublishers, syncMaps } from './offline-maps.ts'
+import { closeFormerMaps, closePublishers, noteMaps, syncMaps } from './offline-maps.ts'
 import { TableTarget } from './table-target.ts'
 
 /** `read` takes no lock. `write` takes the lock of the state directory. `prune` also makes do with a damaged table. */
@@ -41,13 +42,14 @@ export async function openOfflineTarget(
   if (use === 'prune' && isNeverSetUp(config)) return emptyTarget(config)
   let table: AuthorizationTable | undefined
   const isKnown = (address: ClientAddress) => table === undefined || table.record(address) !== undefined
-  const publishers = publishersFor(config, { clock, isKnown, notice })
+  const parts = { clock, isKnown, notice }
+  const publishers = publishersFor(config, parts)
   try {
     const policy = await offlinePolicy(config, publishers)
     table = await AuthorizationTable.open({ directory: config.stateDirectory, clock, policy, readOnly: use === 'read' })
     const networks = networksForMaps(policy, table.decisions(), clock.now())
     for (const { publisher } of publishers.all) sayAlways(publisher, alwaysOf(publisher, publishers, networks), notice)
-    return new OpenTable(config, clock, table, publishers)
+    return new OpenTable(config, clock, table, publishers, new FormerMaps(config, parts))
   } catch (error) {
     await closePublishers(publishers)
     await table?.[Symbol.asyncDispose]()
@@ -70,11 +72,13 @@ class OpenTable implements OfflineTarget {
   readonly #table: AuthorizationTable
   readonly #target: TableTarget
   readonly #publishers: Publishers
+  readonly #former: FormerMaps
 
-  constructor(config: Config, clock: Clock, table: AuthorizationTable, publishers: Publishers) {
+  constructor(config: Config, clock: Clock, table: AuthorizationTable, publishers: Publishers, former: FormerMaps) {
     this.#config = config
     this.#table = table
     this.#publishers = publishers
+    this.#former = former
     this.#target = new TableTarget({ table, clock, onChanges: () => {} }) // the maps are made from the whole table afterwards
   }
 
@@ -123,8 +127,12 @@ class OpenTable implements OfflineTarget {
 
   async prune(): Promise<Api.PruneAnswer> {
     const swept = await this.#sweep()
-    const maps = await this.#syncMaps()
-    return { daemon: false, ...swept, authorized: await this.#target.countAuthorized(), maps }
+    await noteMaps(this.#former)
+    const [maps, former] = await Promise.all([this.#syncMaps(), closeFormerMaps(this.#former)])
+    // Closing may have touched what one that is kept fills as well: a command, told by another name.
+    const latest = former.some(({ state }) => state === 'closed') ? await this.#syncMaps() : maps
+    const authorized = await this.#target.countAuthorized()
+    return { daemon: false, ...swept, authorized, maps: [...latest, ...former] }
   }
 
   // What is over opens nothing, swept or not: the maps must not wait until the disk has room.
@@ -145,7 +153,8 @@ class OpenTable implements OfflineTarget {
   }
 
   async #withMaps<T>(answer: T): Promise<T> {
-    const failing = (await this.#syncMaps()).find(({ state }) => state === 'failing')
+    const maps = [...(await noteMaps(this.#former)), ...(await this.#syncMaps())]
+    const failing = maps.find(({ state }) => state === 'failing')
     if (failing === undefined) return answer
     throw new MapBehindError(`it is in the table, but the map ${failing.name} could not follow: ${failing.problem}`, {
       answer,
@@ -170,11 +179,13 @@ class OpenTable implements OfflineTarget {
  */
 function closingTarget(config: Config, clock: Clock, trouble: PopauthdError, notice: Notice): OfflineTarget {
   const lock = takeLock(config.stateDirectory, trouble)
-  const publishers = publishersFor(config, { clock, isKnown: () => true, notice })
+  const parts = { clock, isKnown: () => true, notice }
+  const publishers = publishersFor(config, parts)
+  const former = new FormerMaps(config, parts)
   return {
     ...allFailing(trouble),
     async prune() {
-      const maps = await syncMaps(publishers, undefined)
+      const maps = (await Promise.all([syncMaps(publishers, undefined), closeFormerMaps(former)])).flat()
       return { daemon: false, problem: problemText(trouble), removed: 0, authorized: 0, maps }
     },
     async [Symbol.asyncDispose]() {

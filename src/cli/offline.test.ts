@@ -212,6 +212,21 @@ describe('prune without a daemon', () => {
     expect(await mapped()).toEqual([])
   })
 
+  it('closes a map that is no longer configured, and forgets it', async () => {
+    const old = join(home, 'old-list')
+    const text = await readFile(config, 'utf8')
+    await writeFile(config, `${text}maps: [{ format: exim_list, path: ${old} }]\n`)
+    await importLogins(infoLine('alice', '198.51.100.7', NOW_MS))
+    expect(await readFile(old, 'latin1')).toContain('198.51.100.7')
+    await writeFile(config, text)
+    const { stdout, code } = await popauthd(['prune'])
+    expect(stdout).toContain(`exim_list ${old} (no longer configured): closed, static entries only`)
+    expect(code).toBe(0)
+    expect(await readFile(old, 'latin1')).not.toContain('198.51.100.7')
+    expect(await readFile(access, 'latin1')).toContain('198.51.100.7')
+    expect((await popauthd(['prune'])).stdout).not.toContain('no longer configured')
+  })
+
   it('with `when_stopped: close` leaves static entries only', async () => {
     await writeFile(`${access}.static`, 'Connect:203.0.113.5 REJECT\n')
     await importLogins(infoLine('alice', '198.51.100.7', NOW_MS))

@@ -114,7 +114,7 @@ export const options = {
     maps,
     'restart',
     [],
-    "Copies of the table that MTAs read, kept in step: files, a firewall's set, or a command of yours; sendmail's access map is `sendmail_access`.",
+    "Copies of the table that MTAs read, kept in step: files, a firewall's set, or a command of yours; sendmail's access map is `sendmail_access`. One that is taken out is emptied at the next start.",
   ),
   'control.socket': option(
     socketPath,
@@ -133,7 +133,7 @@ export const options = {
     truth,
     'restart',
     false,
-    'Keep a sendmail access map (text, .static, .info and map file) in step.',
+    'Keep a sendmail access map (text, .static, .info and map file) in step; switched off, it is emptied of all but static entries at the next start.',
   ),
   'sendmail_access.path': option(
     absolutePath,

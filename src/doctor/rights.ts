@@ -12,7 +12,7 @@ import { modeText, namesText, whoText, writableDirectories, writableFile } from 
 const LITTLE_BYTES = 200 * 1024 * 1024
 const HARDLY_BYTES = 20 * 1024 * 1024
 /** What must not be read by everybody: who logs in from where. */
-const PRIVATE_FILES = ['table.mdb', 'decisions.json']
+const PRIVATE_FILES = ['table.mdb', 'decisions.json', 'maps.json']
 
 const AS_ROOT = 'run doctor as root, or as the user that popauthd runs as'
 

@@ -31,6 +31,8 @@ export interface PublisherParts {
   readonly notice: (message: string, fields: Record<string, unknown>) => void
   /** Called whenever access.static has new content: admission must judge by it. */
   readonly onStatic?: (entries: StaticEntries) => void
+  /** True for a set of the firewall (family, table, name) that closing must leave alone: another map fills it. */
+  readonly spares?: (set: string) => boolean
 }
 
 /** The publishers of a configuration. */
@@ -103,7 +105,7 @@ function courier(map: MapOf<'courier'>, config: Config, parts: PublisherParts): 
 
 type MapOf<Format extends MapConfig['format']> = Extract<MapConfig, { readonly format: Format }>
 
-function nftablesPublisher(map: MapOf<'nftables'>, { clock }: PublisherParts): Publisher {
+function nftablesPublisher(map: MapOf<'nftables'>, { clock, spares }: PublisherParts): Publisher {
   const { table, command, setIpv4, setIpv6, setAlwaysIpv4, setAlwaysIpv6 } = map
   const named = (set: string) => `${table} ${set}`
   const sets = {
@@ -112,7 +114,7 @@ function nftablesPublisher(map: MapOf<'nftables'>, { clock }: PublisherParts): P
     alwaysIpv4: named(setAlwaysIpv4),
     alwaysIpv6: named(setAlwaysIpv6),
   }
-  return new NftablesPublisher({ name: `nftables ${table}`, sets, command, clock })
+  return new NftablesPublisher({ name: `nftables ${table}`, sets, command, clock, spares })
 }
 
 function postfixPublisher(

@@ -4,6 +4,7 @@ import type { TableChange } from '../core/authorization.ts'
 import { type ClientAddress, type Network, parseNetwork } from '../core/client-address.ts'
 import { UsageError } from '../errors.ts'
 import { ManualClock } from '../lib/clock.ts'
+import type { FormerMapResult } from './former/former-maps.ts'
 import type { Publisher } from './publisher.ts'
 import { Publishing } from './publishing.ts'
 
@@ -15,9 +16,10 @@ const granted: TableChange = {
   user: 'alice',
 }
 const notices: string[] = []
+const failures: string[] = []
 const events = {
   published: () => {},
-  publishFailed: () => {},
+  publishFailed: (publisher: string, problem: string) => void failures.push(`${publisher}: ${problem}`),
   notice: (message: string, fields: Record<string, unknown>) =>
     void notices.push(`${message} ${JSON.stringify(fields)}`),
 }
@@ -54,10 +56,28 @@ function makeMap(gate: () => Promise<void> = async () => {}) {
   return { map, publisher }
 }
 
+/** Former maps of which one was closed in each of these, or not. */
+function makeFormer(...results: FormerMapResult[][]) {
+  const former = { isNoted: false, closings: 0 }
+  return Object.assign(former, {
+    note: async () => {
+      former.isNoted = true
+    },
+    close: async () => {
+      former.closings++
+      return results.shift() ?? []
+    },
+  })
+}
+
 function make(...publishers: Publisher[]) {
+  return makeWith(makeFormer(), ...publishers)
+}
+
+function makeWith(former: ReturnType<typeof makeFormer>, ...publishers: Publisher[]) {
   const clock = new ManualClock(1_000_000)
   const all = publishers.map((publisher) => ({ publisher, gatherMilliseconds: 200 }))
-  return { clock, publishing: new Publishing({ all, sendmail: undefined }, { all: () => [], clock, events }) }
+  return { clock, publishing: new Publishing({ all, sendmail: undefined }, { all: () => [], clock, events, former }) }
 }
 
 it('what changes once the maps are closed opens none again', async () => {
@@ -117,4 +137,62 @@ it('what a map cannot say of networks is left out and told; what is configured s
   publishing.checkAlways([parseNetwork('198.51.100.7') as Network])
   expect(map.always).toEqual(['192.0.2.0', '2001:db8::7'])
   expect(notices).toHaveLength(1)
+})
+
+it('notes which maps there are before it writes any', async () => {
+  const former = makeFormer()
+  let wasNoted: boolean | undefined
+  const { publisher } = makeMap(async () => {
+    wasNoted ??= former.isNoted
+  })
+  await makeWith(former, publisher).publishing.start()
+  expect(wasNoted).toBe(true)
+})
+
+it('closes what is no longer configured, tries again what failed, and tells it until it is closed', async () => {
+  notices.length = 0
+  const name = 'exim_list /old'
+  const former = makeFormer([{ name, problem: 'no room' }], [{ name, problem: 'no room' }], [{ name }])
+  let runs = 0
+  const { publisher } = makeMap(async () => void runs++)
+  const { clock, publishing } = makeWith(former, publisher)
+  const states = () => publishing.supervisors.map(({ name, supervisor }) => [name, supervisor.state.problem])
+  await publishing.start()
+  clock.advance(0)
+  await turn()
+  const problem = `${name} may still let in whom it last held: no room`
+  expect(states()).toEqual([
+    ['map', undefined],
+    ['maps no longer configured', problem],
+  ])
+  expect(failures).toEqual([`maps no longer configured: ${problem}`])
+  clock.advance(1000)
+  await turn()
+  expect([former.closings, failures.length]).toEqual([2, 2])
+  clock.advance(2000)
+  await turn()
+  expect(former.closings).toBe(3)
+  expect(states()).toEqual([['map', undefined]])
+  expect(notices).toEqual([`a map that is no longer configured was closed {"map":"${name}"}`])
+  // Whatever it shared with one that is kept is mended.
+  expect(runs).toBe(1)
+  clock.advance(0)
+  await turn()
+  expect(runs).toBe(2)
+  clock.advance(600_000)
+  await turn()
+  expect(former.closings).toBe(3)
+})
+
+it('a reload tries at once to close what could not be closed before', async () => {
+  const former = makeFormer([{ name: 'old', problem: 'no room' }])
+  const { clock, publishing } = makeWith(former)
+  await publishing.start()
+  clock.advance(0)
+  await turn()
+  publishing.resync()
+  clock.advance(0)
+  await turn()
+  expect(former.closings).toBe(2)
+  expect(publishing.supervisors).toEqual([])
 })

@@ -22,6 +22,8 @@ export interface NftablesOptions {
   /** nft, and arguments that go before popauthd's. */
   readonly command: readonly string[]
   readonly clock: Clock
+  /** True for a set (family, table, name) that closing must leave alone: another map fills it. */
+  readonly spares?: ((set: string) => boolean) | undefined
 }
 
 const WHEN_MISSING = 'install nftables, or name the program in `command` of the map'
@@ -145,6 +147,7 @@ export class NftablesPublisher implements Publisher {
   }
 
   async #flushIfThere(set: string, kind: SetKind, signal: AbortSignal): Promise<string> {
+    if (this.#options.spares?.(set)) return ''
     const script = format.flushScript(set)
     const { status, said } = await this.#try(script, signal)
     if (status === 0) return script

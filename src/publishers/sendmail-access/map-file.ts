@@ -13,7 +13,8 @@ import { type FileIdentity, identityOf } from '../file-identity.ts'
 import { cannotWrite, keepRights, ORDINARY_MAP_MODE, realTarget } from '../replace-file.ts'
 import { runTool } from '../run-tool.ts'
 
-const SUFFIXES: Readonly<Record<string, string>> = { hash: '.db', btree: '.db', cdb: '.cdb' }
+/** Types that can be kept in step, with the suffix of their files. */
+export const SENDMAIL_SUFFIXES: Readonly<Record<string, string>> = { hash: '.db', btree: '.db', cdb: '.cdb' }
 const OLD_MARK = '.popauthd-old.'
 /** A session that opened the old file around the rename may have missed the first move of its time: a second one follows. */
 const SECOND_TOUCH_MS = 1100
@@ -57,7 +58,7 @@ export class MapFile {
 
   /** @throws {UsageError} for a type whose maps cannot be replaced in one step (dbm keeps two files) */
   constructor(settings: MapSettings, clock: Clock) {
-    const suffix = SUFFIXES[settings.mapType]
+    const suffix = SENDMAIL_SUFFIXES[settings.mapType]
     if (suffix === undefined) {
       const message = `cannot keep a sendmail map of type ${settings.mapType} in step: it is not one file that can be replaced in one step`
       throw new UsageError(message, { mend: 'use hash, btree or cdb, in sendmail.cf too' })

@@ -9,6 +9,7 @@ import type { AccessEntry } from '../../core/access-text.ts'
 import type { TableChange } from '../../core/authorization.ts'
 import type { ClientAddress, Network } from '../../core/client-address.ts'
 import type { StaticEntries } from '../../core/static-entries.ts'
+import { PublishError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { type FileIdentity, identityOf } from '../file-identity.ts'
 import { makeMapDirectory } from '../map-directory.ts'
@@ -114,6 +115,28 @@ export class SendmailAccessPublisher implements Publisher {
   async closeAll(signal: AbortSignal): Promise<void> {
     await this.#exclusively(() => this.#publishWhole(() => [], signal, this.#nobody))
     this.#published = undefined
+  }
+
+  /**
+   * Leaves only the static entries in the map, and the text that it is made of as it is: another publisher keeps that, for a map of another type.
+   * @throws {PublishError}
+   */
+  async closeMapOnly(signal: AbortSignal): Promise<void> {
+    const { path } = this.#map
+    if (this.#map.inPlace)
+      throw new PublishError(`cannot close ${path}: its command makes it of ${this.#options.config.path} only`, {
+        retryable: true,
+        mend: 'let the command take {map}',
+      })
+    this.#nobody.takeStatic((await readText(this.#static.path)) ?? '')
+    const text = await stageFile(path, this.#render(this.#nobody), NEW_TEXT)
+    try {
+      await this.#map.build(text.path, signal)
+      await this.#map.install()
+    } finally {
+      await this.#map.discard()
+      await text.discard()
+    }
   }
 
   async #exclusively(action: () => Promise<void>): Promise<void> {
