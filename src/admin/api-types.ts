@@ -119,7 +119,7 @@ export interface SourceStatus {
 export interface PublisherStatus {
   readonly name: string
   readonly state: 'in_step' | 'behind' | 'failing'
-  /** Why it fails, and when it is tried again. */
+  /** Why it fails, and when it is tried again; of a map in step, what is to be mended all the same. */
   readonly problem?: string
   readonly retryAt?: string
 }
@@ -275,6 +275,7 @@ export interface PruneAnswer {
   readonly maps: readonly {
     readonly name: string
     readonly state: 'in_step' | 'closed' | 'failing'
+    /** Why it fails; of another, what is to be mended all the same. */
     readonly problem?: string
   }[]
 }

@@ -83,8 +83,9 @@ export class DaemonTarget extends TableTarget implements WatchableTarget {
     const maps = this.#view.supervisors().map(async ({ name, supervisor }): Promise<PruneAnswer['maps'][number]> => {
       const inStep = await supervisor.settled()
       const { problem } = supervisor.state
+      const { trouble } = supervisor.state
       return inStep
-        ? { name, state: 'in_step' }
+        ? { name, state: 'in_step', ...(trouble === undefined ? {} : { problem: trouble }) }
         : { name, state: 'failing', ...(problem === undefined ? {} : { problem }) }
     })
     return { daemon: true, removed, authorized: await this.countAuthorized(), maps: await Promise.all(maps) }
@@ -170,5 +171,6 @@ function iso(atMs: number): string {
 
 function publisherStatus(name: string, { state }: Supervisor): PublisherStatus {
   if (state.problem !== undefined) return { name, state: 'failing', problem: state.problem }
-  return { name, state: state.inStep ? 'in_step' : 'behind' }
+  const trouble = state.trouble === undefined ? {} : { problem: state.trouble }
+  return { name, state: state.inStep ? 'in_step' : 'behind', ...trouble }
 }

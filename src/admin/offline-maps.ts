@@ -51,7 +51,9 @@ async function syncMap(publisher: Publisher, all: WholeTable | undefined): Promi
   try {
     if (all === undefined) await publisher.closeAll(signal)
     else await publisher.resync(all, signal)
-    return { name: publisher.name, state: all === undefined ? 'closed' : 'in_step' }
+    const { name, trouble } = publisher
+    const state = all === undefined ? 'closed' : 'in_step'
+    return { name, state, ...(trouble === undefined ? {} : { problem: trouble }) }
   } catch (error) {
     const mend = error instanceof PopauthdError && error.mend !== undefined ? `; ${error.mend}` : ''
     return { name: publisher.name, state: 'failing', problem: `${reasonOf(error)}${mend}` }

@@ -133,7 +133,7 @@ function positionWords(position: SourceStatus['position']): string {
 }
 
 function publisherWords(publisher: PublisherStatus): string {
-  if (publisher.state === 'in_step') return 'in step'
+  if (publisher.state === 'in_step') return `in step${publisher.problem ? `, BUT: ${publisher.problem}` : ''}`
   const retry = publisher.retryAt === undefined ? '' : `; tried again at ${localTime(publisher.retryAt)}`
   return `${publisher.state === 'behind' ? 'being brought in step' : 'FAILING'}${publisher.problem ? `: ${publisher.problem}` : ''}${retry}`
 }

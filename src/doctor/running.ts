@@ -53,7 +53,9 @@ function troubles({ sources, publishers }: StatusAnswer): Finding[] {
       'mend that; it is tried again',
     ),
   )
-  return [...ofSources, ...ofMaps]
+  const limping = publishers.filter(({ state, problem }) => state !== 'failing' && problem !== undefined)
+  const ofLimping = limping.map(({ name, problem }) => findingsOf('map', name).warning(problem ?? ''))
+  return [...ofSources, ...ofMaps, ...ofLimping]
 }
 
 /** Logins ahead of the clock: a clock that is wrong here or where the lines come from, or a wrong zone. */

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readCdb } from '../../test/support/cdb-reader.ts'
-import { type CdbEntry, cdbFile } from './cdb.ts'
+import { type CdbEntry, cdbFile, cdbRecords } from './cdb.ts'
 
 async function fileOf(...slices: Iterable<CdbEntry>[]): Promise<Buffer> {
   const pieces: Buffer[] = []
@@ -100,5 +100,35 @@ describe('a cdb file', () => {
 
   it('refuses text that is no bytes', async () => {
     await expect(fileOf([{ key: 'caf\u0119', data: '' }])).rejects.toThrow(/character 281 is no byte/)
+  })
+})
+
+describe('the records of a cdb file', () => {
+  const records = (file: Buffer) => [...cdbRecords(file)]
+
+  it('come in their order, those with one key too', async () => {
+    const entries = [
+      { key: 'a', data: '1\xff' },
+      { key: '', data: '' },
+      { key: 'a', data: '2' },
+    ]
+    expect(records(await fileOf(entries))).toEqual(entries)
+    expect(records(await fileOf())).toEqual([])
+  })
+
+  it('end where the file is no longer whole, whatever it holds', async () => {
+    const whole = await fileOf([
+      { key: 'one', data: 'Hello' },
+      { key: 'two', data: 'World' },
+    ])
+    expect(records(whole.subarray(0, 2048 + 16 + 10))).toEqual([{ key: 'one', data: 'Hello' }])
+    expect(records(Buffer.from('no cdb'))).toEqual([])
+    fc.assert(
+      fc.property(fc.nat(whole.length - 1), fc.nat(255), (at, byte) => {
+        const broken = Buffer.from(whole)
+        broken[at] = byte
+        expect(records(broken).length).toBeLessThan(whole.length)
+      }),
+    )
   })
 })

@@ -1,6 +1,7 @@
 /**
  * Writes cdb files. Format: D. J. Bernstein, "A structure for constant databases" (cdb(5)): 256 pairs of table position and slot count,
- * the records, then 256 hash tables; all numbers 32-bit little-endian. Left out: reading, and changing a file (nobody can: it is made anew).
+ * the records, then 256 hash tables; all numbers 32-bit little-endian. Reads the records of one, too. Left out: looking a key up, and changing a
+ * file (nobody can: it is made anew).
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
@@ -8,6 +9,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 export interface CdbEntry {
   readonly key: string | Uint8Array
   readonly data: string | Uint8Array
+}
+
+/** One record as read, each character a byte. */
+export interface CdbRecord {
+  readonly key: string
+  readonly data: string
 }
 
 /** Positions are 32-bit numbers. */
@@ -41,6 +48,20 @@ export async function* cdbFile(
   yield records.header()
   yield* records.chunks()
   for (const table of records.tables) yield* table.render()
+}
+
+/** The records of a file in their order, as far as it is whole; none where it is no cdb. */
+export function* cdbRecords(file: Buffer): Generator<CdbRecord> {
+  if (file.length < HEADER_BYTES) return
+  const tables = Array.from({ length: TABLES }, (_, index) => file.readUInt32LE(index * 8))
+  const end = Math.min(file.length, ...tables)
+  for (let at = HEADER_BYTES; at + 8 <= end; ) {
+    const keyEnd = at + 8 + file.readUInt32LE(at)
+    const next = keyEnd + file.readUInt32LE(at + 4)
+    if (next > end) return
+    yield { key: file.toString('latin1', at + 8, keyEnd), data: file.toString('latin1', keyEnd, next) }
+    at = next
+  }
 }
 
 /** What was taken in so far. */

@@ -1,8 +1,9 @@
 /** Keeps one file equal to the table: written as a whole beside the old one and renamed over it. What stands in it is its format's. */
-import { access } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Authorization, TableChange } from '../core/authorization.ts'
 import type { Network } from '../core/client-address.ts'
+import { PublishError, reasonOf } from '../errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { identityOf } from './file-identity.ts'
 import { makeMapDirectory } from './map-directory.ts'
@@ -22,6 +23,21 @@ export interface FileFormat {
   render(slices: AsyncIterable<readonly Authorization[]>, always: readonly Network[]): AsyncIterable<string | Buffer>
   /** @throws {UsageError} where the file has no way to say one of the networks */
   check(always: readonly Network[]): void
+  /** Of a file with inputs. */
+  readonly inputs?: FileInputs
+}
+
+/** What a file is made of besides the table, where it cannot be made without. */
+export interface FileInputs {
+  /** Reads them, for the `render` that follows. @throws {PublishError} where that cannot be, and what they said before is not known */
+  load(): Promise<void>
+  /** Why older ones than there are now are in force; undefined where they are not. */
+  readonly trouble: string | undefined
+  /**
+   * What to put in place of `earlier` (undefined: there is no file) where they cannot be loaded, so that it opens nothing for logins of an earlier
+   * run, nor for `always`, and otherwise does what it did. Undefined: leave it as it is.
+   */
+  withoutLogins(earlier: Buffer | undefined, always: readonly Network[]): AsyncIterable<string | Buffer> | undefined
 }
 
 /** What a file publisher needs. */
@@ -51,6 +67,8 @@ export class FilePublisher implements Publisher {
   #published: string | undefined
   /** What the latest try was made of. */
   #inputs: string | undefined
+  /** The file as it was left when its inputs could not be loaded. */
+  #shut: string | undefined
   readonly #watches: OutsideWatch[] = []
   #isBusy = false
 
@@ -58,6 +76,10 @@ export class FilePublisher implements Publisher {
     this.name = options.name
     this.needs = options.format.needs
     this.#options = options
+  }
+
+  get trouble(): string | undefined {
+    return this.#options.format.inputs?.trouble
   }
 
   setAlways(networks: readonly Network[]): void {
@@ -103,21 +125,53 @@ export class FilePublisher implements Publisher {
   }
 
   async #write(all: WholeTable, always: readonly Network[], signal: AbortSignal): Promise<void> {
-    const { path, format, afterwards, inputs } = this.#options
+    const { format, inputs } = this.#options
     this.#isBusy = true
     this.#published = undefined
     try {
       signal.throwIfAborted()
       this.#inputs = await inputs?.identity()
       await this.#prepare()
-      const staged = await this.#stage(format.render(slicesOf(all(), signal), always))
-      await commitUnless(signal, staged)
-      const identity = await identityOf(path)
-      await afterwards?.(signal)
-      this.#published = identity
+      await this.#load(signal)
+      this.#published = await this.#replace(format.render(slicesOf(all(), signal), always), signal)
     } finally {
       this.#isBusy = false
     }
+  }
+
+  /** The file of an earlier run must not stay open for want of what it was made of. */
+  async #load(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.format.inputs?.load()
+      this.#shut = undefined
+    } catch (error) {
+      if (!(error instanceof PublishError)) throw error
+      await this.#shutOut(signal)
+      const { message, retryable, mend } = error
+      const said = `${message}; until that is mended ${this.#options.path} lets nobody relay who has logged in`
+      throw new PublishError(said, { retryable, cause: error, ...(mend === undefined ? {} : { mend }) })
+    }
+  }
+
+  async #shutOut(signal: AbortSignal): Promise<void> {
+    const { path, format, afterwards } = this.#options
+    if (this.#shut !== undefined && this.#shut === (await identityOf(path))) return
+    const content = format.inputs?.withoutLogins(await earlierOf(path), this.#always)
+    if (content !== undefined) this.#shut = await this.#replace(content, signal)
+    else {
+      const identity = await identityOf(path)
+      await afterwards?.(signal)
+      this.#shut = identity
+    }
+  }
+
+  /** Resolves with the identity of the file once the MTA has been told. */
+  async #replace(content: AsyncIterable<string | Buffer>, signal: AbortSignal): Promise<string> {
+    const { path, afterwards } = this.#options
+    await commitUnless(signal, await this.#stage(content))
+    const identity = await identityOf(path)
+    await afterwards?.(signal)
+    return identity
   }
 
   async #prepare(): Promise<void> {
@@ -139,6 +193,16 @@ export class FilePublisher implements Publisher {
   /** Ends the watch. The file stays as it is. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const watch of this.#watches.splice(0)) watch.close()
+  }
+}
+
+/** @throws {PublishError} where there is a file that cannot be read */
+async function earlierOf(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new PublishError(`cannot read ${path}: ${reasonOf(error)}`, { retryable: true, cause: error })
   }
 }
 

@@ -17,6 +17,7 @@ import { opensmtpdListFormat } from './opensmtpd-list/format.ts'
 import { type OwnFiles, ownDirectory, ownFile } from './own-files.ts'
 import { PostfixMapPublisher } from './postfix-map/postfix-map-publisher.ts'
 import type { Publisher } from './publisher.ts'
+import { memoryBeside } from './reading-memory.ts'
 import type { FileRights } from './replace-file.ts'
 import { runTool } from './run-tool.ts'
 import { SendmailAccessPublisher } from './sendmail-access/sendmail-access-publisher.ts'
@@ -93,13 +94,15 @@ function commandPublisher(command: readonly string[], config: Config, { clock }:
 
 function tcprules(map: MapOf<'tcprules'>, config: Config, parts: PublisherParts): Publisher {
   const rules = map.rules === undefined ? undefined : ownFile(map.rules)
-  const format = tcprulesFormat({ rules, ipv6Prefix: config.admission.ipv6Prefix, notice: parts.notice })
+  const { ipv6Prefix } = config.admission
+  const format = tcprulesFormat({ rules, memory: memoryBeside(map.path), ipv6Prefix, notice: parts.notice })
   return filePublisher(map, format, config, parts, rules)
 }
 
 function courier(map: MapOf<'courier'>, config: Config, parts: PublisherParts): Publisher {
   const own = ownDirectory(map.rules, isReadByCourier, map.path)
-  const format = courierFormat({ own, ipv6Prefix: config.admission.ipv6Prefix, notice: parts.notice })
+  const { ipv6Prefix } = config.admission
+  const format = courierFormat({ own, memory: memoryBeside(map.path), ipv6Prefix, notice: parts.notice })
   return filePublisher(map, format, config, parts, own)
 }
 

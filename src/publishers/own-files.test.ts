@@ -2,10 +2,9 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { PublishError } from '../errors.ts'
 import { ManualClock } from '../lib/clock.ts'
 import { type FileFormat, FilePublisher } from './file-publisher.ts'
-import { latestOf, type OwnFiles, ownDirectory, ownFile } from './own-files.ts'
+import { type OwnFiles, ownDirectory, ownFile } from './own-files.ts'
 
 let directory: string
 beforeEach(async () => {
@@ -38,49 +37,6 @@ describe("the operator's own files", () => {
       await expect(files.read()).rejects.toMatchObject({ name: 'PublishError', retryable: true })
       await expect(files.read()).rejects.toThrow(missing)
     }
-  })
-})
-
-describe('what they say', () => {
-  const told: string[] = []
-  let file: string
-  let latest: () => Promise<string>
-  let parsed: number
-
-  beforeEach(() => {
-    told.length = 0
-    parsed = 0
-    file = join(directory, 'mine')
-    const parse = async ([first]: readonly { text: string }[]) => {
-      parsed++
-      if (first?.text.startsWith('bad')) throw new PublishError('it is bad', { retryable: true })
-      return first?.text ?? ''
-    }
-    latest = latestOf(ownFile(file), { parse, notice: (message) => void told.push(message) })
-  })
-
-  it('must have been read once', async () => {
-    await expect(latest()).rejects.toThrow(/no such file/)
-    await writeFile(file, 'bad')
-    await expect(latest()).rejects.toThrow(/it is bad/)
-    expect(told).toEqual([])
-  })
-
-  it('stays in force while they cannot be read, which is told once', async () => {
-    await writeFile(file, 'good')
-    expect([await latest(), await latest(), parsed]).toEqual(['good', 'good', 1])
-    await writeFile(file, 'bad')
-    expect([await latest(), await latest()]).toEqual(['good', 'good'])
-    await writeFile(file, 'bad again')
-    expect(await latest()).toBe('good')
-    await rm(file)
-    expect(await latest()).toBe('good')
-    expect(told).toEqual([expect.stringMatching(/^it is bad;/), expect.stringMatching(/no such file/)])
-    await writeFile(file, 'better')
-    expect(await latest()).toBe('better')
-    await writeFile(file, 'bad')
-    expect(await latest()).toBe('better')
-    expect(told).toHaveLength(3)
   })
 })
 

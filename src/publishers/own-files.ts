@@ -21,36 +21,6 @@ export interface OwnFiles {
   read(): Promise<readonly OwnFile[]>
 }
 
-/** How what is read becomes what is used. */
-export interface Reading<Read> {
-  readonly parse: (files: readonly OwnFile[]) => Promise<Read>
-  /** Tells the operator what cannot be used. */
-  readonly notice: (message: string, fields: Record<string, unknown>) => void
-}
-
-/**
- * Gives what the files say, parsed anew where they are others than the last time. Where that fails, what they said before stays in force, so that
- * the map still follows the table; this is told once. @throws {PublishError} from what it gives, where they never could be read
- */
-export function latestOf<Read>(files: OwnFiles, { parse, notice }: Reading<Read>): () => Promise<Read> {
-  let good: { readonly text: string; readonly read: Read } | undefined
-  let told = ''
-  return async () => {
-    try {
-      const texts = await files.read()
-      const text = JSON.stringify(texts)
-      if (text !== good?.text) good = { text, read: await parse(texts) }
-      told = ''
-    } catch (error) {
-      if (good === undefined || !(error instanceof PublishError)) throw error
-      const { message, mend } = error
-      if (message !== told) notice(`${message}; what was read before stays in force`, { mend })
-      told = message
-    }
-    return good.read
-  }
-}
-
 /** One file. */
 export function ownFile(path: string): OwnFiles {
   return {

@@ -10,6 +10,8 @@ export interface Publisher extends AsyncDisposable {
   readonly name: string
   /** `membership`: only `granted` and `ended` are told; `expiry`: `extended` too, well before the time that was published runs out. */
   readonly needs: 'membership' | 'expiry'
+  /** What the operator must mend though the copy follows the table, with the mend; undefined: nothing. */
+  readonly trouble?: string | undefined
   /**
    * Takes the networks that may relay without a login; ask for a resync then.
    * @throws {UsageError} where the copy has no way to say one of them; the ones before stay then

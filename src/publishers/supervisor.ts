@@ -27,6 +27,8 @@ export interface SupervisorState {
   readonly publishedAtMs: number | undefined
   /** Why the last run failed; undefined where it did not. */
   readonly problem: string | undefined
+  /** What the operator must mend though the copy follows the table. */
+  readonly trouble: string | undefined
 }
 
 /** `ended` must reach the map within 2 s, the run itself included. */
@@ -57,7 +59,12 @@ export class Supervisor implements AsyncDisposable {
 
   get state(): SupervisorState {
     const inStep = !this.#needsResync && this.#pending.size === 0 && this.#run === undefined
-    return { inStep, publishedAtMs: this.#publishedAtMs, problem: this.#problem }
+    return {
+      inStep,
+      publishedAtMs: this.#publishedAtMs,
+      problem: this.#problem,
+      trouble: this.#options.publisher.trouble,
+    }
   }
 
   /** Takes in one change; it is published soon. Never throws, never waits. */

@@ -1,5 +1,5 @@
 // What every publisher must do, whatever it writes: hold exactly the table's clients after each call, and leave the copy alone when it fails.
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -16,9 +16,10 @@ import { eximListFormat } from '../../src/publishers/exim-list/format.ts'
 import { type FileFormat, FilePublisher } from '../../src/publishers/file-publisher.ts'
 import { NftablesPublisher } from '../../src/publishers/nftables/nftables-publisher.ts'
 import { opensmtpdListFormat } from '../../src/publishers/opensmtpd-list/format.ts'
-import { ownDirectory } from '../../src/publishers/own-files.ts'
+import { ownDirectory, ownFile } from '../../src/publishers/own-files.ts'
 import { PostfixMapPublisher } from '../../src/publishers/postfix-map/postfix-map-publisher.ts'
 import type { Publisher } from '../../src/publishers/publisher.ts'
+import { memoryBeside } from '../../src/publishers/reading-memory.ts'
 import { SendmailAccessPublisher } from '../../src/publishers/sendmail-access/sendmail-access-publisher.ts'
 import { tcprulesFormat } from '../../src/publishers/tcprules/format.ts'
 import { readCdb } from '../support/cdb-reader.ts'
@@ -107,8 +108,14 @@ async function command(directory: string, clock: ManualClock): Promise<Subject> 
 }
 
 async function tcprules(directory: string, clock: ManualClock): Promise<Subject> {
-  const path = join(directory, 'tcp.smtp.cdb')
-  const format = tcprulesFormat({ rules: undefined, ipv6Prefix: 128, notice: () => {} })
+  const [path, file] = [join(directory, 'tcp.smtp.cdb'), join(directory, 'tcp.smtp')]
+  await writeFile(file, ':allow\n')
+  const format = tcprulesFormat({
+    rules: ownFile(file),
+    memory: memoryBeside(path),
+    ipv6Prefix: 128,
+    notice: () => {},
+  })
   return fileSubject(path, clock, format, async () => {
     const entries = readCdb(await readFile(path)).entries()
     return entries.filter(([, data]) => data.includes('+RELAYCLIENT=\0')).map(([key]) => key.toString('latin1'))
@@ -117,10 +124,10 @@ async function tcprules(directory: string, clock: ManualClock): Promise<Subject>
 
 async function courier(directory: string, clock: ManualClock): Promise<Subject> {
   const [path, rules] = [join(directory, 'popauthd'), join(directory, 'smtpaccess')]
-  await mkdir(rules)
+  await mkdir(rules, { recursive: true })
   await writeFile(join(rules, 'default'), '10\tallow,RELAYCLIENT\n')
   const own = ownDirectory(rules, isReadByCourier, path)
-  const format = courierFormat({ own, ipv6Prefix: 128, notice: () => {} })
+  const format = courierFormat({ own, memory: memoryBeside(path), ipv6Prefix: 128, notice: () => {} })
   return fileSubject(path, clock, format, async () => {
     const keys = linesOf(await readFile(path, 'latin1')).map((line) => line.replace(/\tallow,RELAYCLIENT$/, ''))
     return keys.map((key) => parseClientAddress(key.replace(/^:/, '')) ?? expect.fail(`not an address: ${key}`))
@@ -235,6 +242,43 @@ for (const [name, make] of Object.entries(subjects)) {
   const missing = unavailable[name]
   describe.skipIf(missing)(`publisher ${name}${missing ? ` (skipped: ${missing})` : ''}`, () => contract(make))
 }
+
+describe.each([
+  ['tcprules cdb', tcprules, 'tcp.smtp', 'nonsense\n'],
+  ['Courier smtpaccess', courier, 'smtpaccess/default', '.\n'],
+] as const)("publisher %s, where the operator's own file cannot be read by a later run", (_, make, file, nonsense) => {
+  const signal = new AbortController().signal
+  let directory: string
+  let later: Subject
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'popauthd-'))
+    const clock = new ManualClock(1_700_000_000_000)
+    const earlier = await make(directory, clock)
+    await earlier.publisher.resync(() => [[authorization('192.0.2.1')]], signal)
+    later = await make(directory, clock)
+    expect(await later.read()).toEqual(['192.0.2.1'])
+    await writeFile(join(directory, file), nonsense)
+  })
+  afterEach(() => rm(directory, { recursive: true }))
+
+  it('follows the table by what was read before, and says so', async () => {
+    await later.publisher.resync(() => [[authorization('192.0.2.2')]], signal)
+    expect(await later.read()).toEqual(['192.0.2.2'])
+    expect(later.publisher.trouble).toMatch(/what was read before stays in force/)
+    await later.publisher.closeAll(signal)
+    expect(await later.read()).toEqual([])
+  })
+
+  it('holds nobody where that is not known, and fails with a retryable error', async () => {
+    const [kept] = (await readdir(directory)).filter((name) => name.endsWith('~'))
+    await rm(join(directory, kept ?? expect.fail('nothing is remembered')))
+    const failing = later.publisher.resync(() => [[authorization('192.0.2.1')]], signal)
+    await expect(failing).rejects.toMatchObject({ name: 'PublishError', retryable: true })
+    expect(await later.read()).toEqual([])
+    await expect(later.publisher.closeAll(signal)).rejects.toThrow(/lets nobody relay/)
+  })
+})
 
 function contract(make: (directory: string, clock: ManualClock) => Promise<Subject>): void {
   let directory: string

@@ -7,7 +7,9 @@ import type { Authorization } from '../../core/authorization.ts'
 import { type ClientAddress, isIPv4Address, type Network, networkOf } from '../../core/client-address.ts'
 import { UsageError } from '../../errors.ts'
 import type { FileFormat } from '../file-publisher.ts'
-import { latestOf, type OwnFiles } from '../own-files.ts'
+import { LatestReading } from '../latest-reading.ts'
+import type { OwnFiles } from '../own-files.ts'
+import type { ReadingMemory } from '../reading-memory.ts'
 import { keyCountOf, keyOfAddress, keysOfNetwork } from './keys.ts'
 import { OwnEntries, relays } from './own-entries.ts'
 
@@ -15,6 +17,8 @@ import { OwnEntries, relays } from './own-entries.ts'
 export interface CourierOptions {
   /** The operator's files. */
   readonly own: OwnFiles
+  /** What they said last, for a later run. */
+  readonly memory?: ReadingMemory
   /** How many bits an IPv6 login opens. */
   readonly ipv6Prefix: number
   /** Tells the operator what was left out. */
@@ -26,15 +30,22 @@ const HEAD = '\n# Kept by popauthd; what is written here by hand is lost.\n'
 const MOST_KEYS = 256
 
 /** @throws {UsageError} where `ipv6Prefix` cannot be said in keys */
-export function courierFormat({ own, ipv6Prefix, notice }: CourierOptions): FileFormat {
+export function courierFormat({ own, memory, ipv6Prefix, notice }: CourierOptions): FileFormat {
   keysOrThrow(networkOf('2001:db8::' as ClientAddress, ipv6Prefix))
-  const entriesNow = latestOf(own, { parse: OwnEntries.parse, notice })
+  const entries = new LatestReading(own, { parse: OwnEntries.parse, notice, memory })
   let toldOf = 0
   return {
     needs: 'membership',
     check: (always) => void always.flatMap(keysOrThrow),
+    inputs: {
+      load: async () => void (await entries.now()),
+      get trouble() {
+        return entries.trouble
+      },
+      withoutLogins: (earlier) => (earlier?.toString('latin1') === HEAD ? undefined : headOnly()),
+    },
     async *render(slices: AsyncIterable<readonly Authorization[]>, always: readonly Network[]) {
-      const lines = new Lines(await entriesNow(), always, ipv6Prefix)
+      const lines = new Lines(await entries.now(), always, ipv6Prefix)
       yield HEAD
       yield lines.always()
       for await (const slice of slices) yield lines.live(slice)
@@ -44,6 +55,11 @@ export function courierFormat({ own, ipv6Prefix, notice }: CourierOptions): File
       toldOf = leftOut
     },
   }
+}
+
+/** The operator's own lines are in files of their own: nothing else is to be kept. */
+async function* headOnly(): AsyncGenerator<string> {
+  yield HEAD
 }
 
 /** The lines of one file. */

@@ -6,15 +6,20 @@ import type { Authorization } from '../../core/authorization.ts'
 import { type ClientAddress, isIPv4Address, type Network, networkOf } from '../../core/client-address.ts'
 import { UsageError } from '../../errors.ts'
 import { type CdbEntry, cdbFile } from '../../lib/cdb.ts'
-import type { FileFormat } from '../file-publisher.ts'
-import { latestOf, type OwnFiles } from '../own-files.ts'
+import type { FileFormat, FileInputs } from '../file-publisher.ts'
+import { LatestReading } from '../latest-reading.ts'
+import type { OwnFiles } from '../own-files.ts'
+import type { ReadingMemory } from '../reading-memory.ts'
 import { keyOfAddress, keysOfNetwork, liesIn } from './keys.ts'
 import { TcpRules } from './rules.ts'
+import { withoutLogins } from './without-logins.ts'
 
 /** What the format needs. */
 export interface TcprulesOptions {
   /** The operator's rules; undefined: none. */
   readonly rules: OwnFiles | undefined
+  /** What they said last, for a later run. */
+  readonly memory?: ReadingMemory
   /** How many bits an IPv6 login opens. */
   readonly ipv6Prefix: number
   /** Tells the operator what was left out. */
@@ -23,21 +28,32 @@ export interface TcprulesOptions {
 
 /** @throws {UsageError} where `ipv6Prefix` cannot be said in rules */
 export function tcprulesFormat(options: TcprulesOptions): FileFormat {
-  const { rules, ipv6Prefix, notice } = options
+  const { rules, memory, ipv6Prefix, notice } = options
   keysOrThrow(networkOf('ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff' as ClientAddress, ipv6Prefix))
-  const rulesNow = rules === undefined ? async () => TcpRules.none : latestOf(rules, { parse: TcpRules.parse, notice })
+  const reading = rules && new LatestReading(rules, { parse: TcpRules.parse, notice, memory })
   let toldOf = 0
   return {
     needs: 'membership',
     check: (always) => void always.flatMap(keysOrThrow),
+    ...(reading === undefined ? {} : { inputs: inputsOf(reading) }),
     async *render(slices, always) {
-      const own = await rulesNow()
+      const own = (await reading?.now()) ?? TcpRules.none
       const live = new LiveRules(own, ipv6Prefix)
       yield* cdbFile(entriesOf(slices, live, own, always))
       if (live.leftOut > toldOf)
         notice('IPv6 networks with a zero among their words cannot be said in rules', { count: live.leftOut })
       toldOf = live.leftOut
     },
+  }
+}
+
+function inputsOf(reading: LatestReading<TcpRules>): FileInputs {
+  return {
+    load: async () => void (await reading.now()),
+    get trouble() {
+      return reading.trouble
+    },
+    withoutLogins,
   }
 }
 
