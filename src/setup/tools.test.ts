@@ -25,6 +25,22 @@ it('a pipe in the place of a file is an error, and is not waited for', async () 
   await expect(hostTools.read(join(directory, 'pipe'))).rejects.toThrow(/cannot look at \S+pipe: it is no regular file/)
 })
 
+it.skipIf(process.geteuid?.() !== 0)(
+  "a program may have another's rights alone, and no part in the terminal (skipped: needs root)",
+  async () => {
+    const groups = process.getgroups?.() ?? []
+    process.setgroups?.([0, 4])
+    try {
+      const script = 'id -u; id -G; ps -o sid= -p $$; echo $$'
+      const told = await hostTools.run(['sh', '-c', script], { as: { uid: 65_534, gid: 65_534 } })
+      const [uid, gids, session, own] = (told?.stdout ?? '').split('\n').map((line) => line.trim())
+      expect([uid, gids, session]).toEqual(['65534', '65534', own])
+    } finally {
+      process.setgroups?.(groups)
+    }
+  },
+)
+
 it('a program has the usual environment and what is given, and ends though it left something running', async () => {
   const told = await hostTools.run(['sh', '-c', 'echo "$PATH $WORD $HOME"; sleep 600 & echo $! >&2; exit 3'], {
     env: { WORD: 'x', PATH: '/evil' },

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { constants, type Stats } from 'node:fs'
 import { lstat, open, stat } from 'node:fs/promises'
 import { PopauthdError, reasonOf } from '../errors.ts'
+import type { Owner } from '../lib/directory-owner.ts'
 import { TOOL_ENVIRONMENT } from '../publishers/run-tool.ts'
 
 /** What a finished program said; `code` is 255 where a signal ended it (the time limit too). */
@@ -22,6 +23,8 @@ export interface ToolOptions {
   readonly cwd?: string
   /** Variables besides the usual ones. */
   readonly env?: Readonly<Record<string, string>>
+  /** With whose rights, and with no others: heeded where root runs this. Its session is its own: it has no part in root's terminal. */
+  readonly as?: Owner | undefined
 }
 
 /** The host. Tests have one of their own. */
@@ -77,8 +80,10 @@ function run(command: readonly string[], options: ToolOptions = {}): Promise<Too
   const { input = '', timeoutMs = TIMEOUT_MS, cwd = '/' } = options
   // An MTA's own tools lie in sbin, which is not on everybody's path.
   const env = { ...options.env, ...TOOL_ENVIRONMENT }
+  // libuv clears the supplementary groups where it is given a user.
+  const as = process.geteuid?.() === 0 && options.as !== undefined ? { ...options.as, detached: true } : {}
   return new Promise((resolve) => {
-    const child = spawn(program, args, { env, timeout: timeoutMs, killSignal: 'SIGKILL', cwd })
+    const child = spawn(program, args, { env, timeout: timeoutMs, killSignal: 'SIGKILL', cwd, ...as })
     const texts = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const)
       child[name].setEncoding('utf8').on('data', (text: string) => {

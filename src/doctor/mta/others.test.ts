@@ -62,6 +62,16 @@ describe('qmail', () => {
     expect(toldBy(unread, 'tcprulescheck')).toMatch(/^unknown: could not be asked: unable to read/)
   })
 
+  it('tcprulescheck has the rights of the daemon, not those of root', async () => {
+    const tools = fakeTools({ TCPREMOTEIP: ALLOW })
+    const maps = [{ format: 'tcprules', path: join(home, 'tcp.cdb') }]
+    for (const daemonUid of [900, 0])
+      await examineQmail({ host: fakeHost(home, { maps }, { daemonUid }), tools, subjects })
+    expect(tools.ranAs.map((line) => line.replace(/ \S+$/, ''))).toEqual(
+      subjects.map(({ address }) => `900:900 TCPREMOTEIP=${address} tcprulescheck`),
+    )
+  })
+
   it('a rule that denies refuses a stranger, and says nothing about a login', () => {
     expect(verdictOf('rule :\ndeny connection\n', false)).toBe('refused')
     expect(verdictOf('rule :\ndeny connection\n', true)).toBe('other')

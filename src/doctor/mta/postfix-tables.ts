@@ -7,6 +7,7 @@ import { postfixDefaults, postfixQuestion } from '../../setup/recipes/postfix.ts
 import { type Finding, findingsOf } from '../finding.ts'
 import { agreement } from './agreement.ts'
 import type { MtaHost, Subject } from './judge.ts'
+import { keeperOf } from './keeper.ts'
 
 /** A table of popauthd's in a list of restrictions. */
 export interface TableRead {
@@ -89,7 +90,8 @@ export async function tableAnswers(tables: readonly TableRead[], mta: MtaHost): 
 
 async function tableAnswer(name: string, subject: Subject, { tools, host }: MtaHost): Promise<Finding> {
   const { problem, unknown } = findingsOf('postmap -q', subject.address)
-  const answer = await tools.run(['postmap', '-q', keyOfAddress(subject.address), name], { timeoutMs: 15_000 })
+  const command = ['postmap', '-q', keyOfAddress(subject.address), name]
+  const answer = await tools.run(command, { timeoutMs: 15_000, as: keeperOf(host) })
   if (answer === undefined) return unknown('there is no postmap')
   const why = answer.stderr.trim().split('\n').at(-1) ?? ''
   if (why !== '')

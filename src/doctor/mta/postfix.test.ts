@@ -119,7 +119,9 @@ it('the table is asked by postmap', async () => {
     subject('198.51.100.8', true),
     subject('198.51.100.9', true),
   ]
-  const findings = await examinePostfix({ host: fakeHost('/nowhere', file), tools, subjects })
+  const host = fakeHost('/nowhere', file, { daemonUid: 900 })
+  const findings = await examinePostfix({ host, tools, subjects })
+  expect(tools.ranAs).toEqual(subjects.map(({ address }) => `900:900 postmap -q ${address} lmdb:${MAP}`))
   expect(told(findings.filter(({ check }) => check === 'postmap -q')).split('\n')).toEqual([
     'ok: says nothing, as popauthd check does',
     'ok: says OK, as popauthd check does',

@@ -7,6 +7,7 @@ import { reacherOf } from '../attachments.ts'
 import { type Finding, findingsOf } from '../finding.ts'
 import { agreement } from './agreement.ts'
 import type { MtaHost, Subject } from './judge.ts'
+import { keeperOf } from './keeper.ts'
 import { dialogFindings, SETUP } from './postfix-dialog.ts'
 import { type TableRead, tableAnswers, tableFindings, tablesRead } from './postfix-tables.ts'
 import { socketFor } from './socket-for.ts'
@@ -178,7 +179,7 @@ async function mapFindings(questions: readonly Question[], mta: MtaHost): Promis
 async function mapFinding(subject: Subject, socket: string, { tools, host }: MtaHost): Promise<Finding> {
   const { warning, problem, unknown } = findingsOf('postmap -q', subject.address)
   const command = ['postmap', '-q', subject.address, `socketmap:unix:${socket}:postfix`]
-  const answer = await tools.run(command, { timeoutMs: 15_000 })
+  const answer = await tools.run(command, { timeoutMs: 15_000, as: keeperOf(host) })
   if (answer === undefined) return unknown('there is no postmap')
   const says = answer.stdout.trim()
   if (answer.stderr.trim() !== '') {

@@ -5,6 +5,7 @@ import { saidBy, type Tools } from '../../setup/tools.ts'
 import { type Finding, findingsOf } from '../finding.ts'
 import { fileFor } from './file-for.ts'
 import { judge, type MtaHost, type Subject, type Verdict } from './judge.ts'
+import { keeperOf } from './keeper.ts'
 import { smtpServers, type Tcpserver } from './tcpservers.ts'
 
 const SETUP = 'popauthd setup mta qmail tells what belongs where'
@@ -83,7 +84,7 @@ const MENDS = {
 async function ruleFinding(subject: Subject, path: string, { tools, host }: MtaHost): Promise<Finding> {
   const { unknown } = findingsOf('tcprulescheck', subject.address)
   const env = { TCPREMOTEIP: keyOfAddress(subject.address) }
-  const told = await tools.run(['tcprulescheck', path], { env, timeoutMs: 15_000 })
+  const told = await tools.run(['tcprulescheck', path], { env, timeoutMs: 15_000, as: keeperOf(host) })
   if (told === undefined) return unknown('there is no tcprulescheck', 'it comes with tcpserver (ucspi-tcp)')
   const verdict = told.code === 0 ? verdictOf(told.stdout, subject.authorized) : undefined
   if (verdict === undefined) return unknown(`could not be asked: ${saidBy(told)}`)
