@@ -153,7 +153,7 @@ function faultsOf(read: Read): Fault[] {
 function placeFaults({ format, path, rules }: Read): Fault[] {
   if (format === 'courier' && dirname(String(path)) === (rules ?? SMTPACCESS)) {
     const text =
-      'lies among your own files, where makesmtpaccess may meet it half written; choose another directory and link it there'
+      'lies among your own files, where makesmtpaccess may meet it half written; choose another directory; docs/courier.md says how it gets there'
     return [{ at: ['path'], text }]
   }
   if (format !== 'tcprules' || path === undefined || path !== rules) return []

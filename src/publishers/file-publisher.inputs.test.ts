@@ -9,7 +9,7 @@ import { type ClientAddress, parseNetwork } from '../core/client-address.ts'
 import { PublishError } from '../errors.ts'
 import { ManualClock } from '../lib/clock.ts'
 import { courierFormat } from './courier/format.ts'
-import { isReadByCourier } from './courier/own-entries.ts'
+import { isOperators } from './courier/own-entries.ts'
 import { type FileFormat, FilePublisher } from './file-publisher.ts'
 import { type OwnFiles, ownDirectory, ownFile } from './own-files.ts'
 import { memoryBeside } from './reading-memory.ts'
@@ -57,7 +57,7 @@ function tcprules(): FilePublisher {
 }
 
 function courier(): FilePublisher {
-  const own = ownDirectory(join(directory, 'rules'), isReadByCourier, path)
+  const own = ownDirectory(join(directory, 'rules'), isOperators, path)
   return publisherOf(courierFormat({ own, memory: memoryBeside(path), ipv6Prefix: 128, notice }), own)
 }
 

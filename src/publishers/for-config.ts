@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts'
 import { otherOwnerOf } from '../lib/directory-owner.ts'
 import { CommandPublisher } from './command/command-publisher.ts'
 import { courierFormat } from './courier/format.ts'
-import { isReadByCourier } from './courier/own-entries.ts'
+import { isOperators } from './courier/own-entries.ts'
 import { eximCdbFormat } from './exim-cdb/format.ts'
 import { eximIplsearchFormat } from './exim-iplsearch/format.ts'
 import { eximListFormat } from './exim-list/format.ts'
@@ -100,7 +100,7 @@ function tcprules(map: MapOf<'tcprules'>, config: Config, parts: PublisherParts)
 }
 
 function courier(map: MapOf<'courier'>, config: Config, parts: PublisherParts): Publisher {
-  const own = ownDirectory(map.rules, isReadByCourier, map.path)
+  const own = ownDirectory(map.rules, isOperators, map.path)
   const { ipv6Prefix } = config.admission
   const format = courierFormat({ own, memory: memoryBeside(map.path), ipv6Prefix, notice: parts.notice })
   return filePublisher(map, format, config, parts, own)

@@ -9,7 +9,7 @@ import { type ClientAddress, parseClientAddress } from '../../src/core/client-ad
 import { ManualClock } from '../../src/lib/clock.ts'
 import { CommandPublisher } from '../../src/publishers/command/command-publisher.ts'
 import { courierFormat } from '../../src/publishers/courier/format.ts'
-import { isReadByCourier } from '../../src/publishers/courier/own-entries.ts'
+import { isOperators } from '../../src/publishers/courier/own-entries.ts'
 import { eximCdbFormat } from '../../src/publishers/exim-cdb/format.ts'
 import { eximIplsearchFormat } from '../../src/publishers/exim-iplsearch/format.ts'
 import { eximListFormat } from '../../src/publishers/exim-list/format.ts'
@@ -126,7 +126,7 @@ async function courier(directory: string, clock: ManualClock): Promise<Subject> 
   const [path, rules] = [join(directory, 'popauthd'), join(directory, 'smtpaccess')]
   await mkdir(rules, { recursive: true })
   await writeFile(join(rules, 'default'), '10\tallow,RELAYCLIENT\n')
-  const own = ownDirectory(rules, isReadByCourier, path)
+  const own = ownDirectory(rules, isOperators, path)
   const format = courierFormat({ own, memory: memoryBeside(path), ipv6Prefix: 128, notice: () => {} })
   return fileSubject(path, clock, format, async () => {
     const keys = linesOf(await readFile(path, 'latin1')).map((line) => line.replace(/\tallow,RELAYCLIENT$/, ''))

@@ -8,8 +8,8 @@ import { addSystemUsers, SYSTEM_USERS } from './system-users.ts'
 /** The running Courier. Port 25 on the server's addresses. */
 export interface CourierMta extends MtaProcess {
   readonly root: OverlayRoot
-  /** A program on the host that runs makesmtpaccess where Courier runs; it fails while Courier does not. */
-  readonly makesmtpaccess: string
+  /** A program on the host that runs `refresh` where Courier runs; makesmtpaccess in it fails while Courier does not run. */
+  readonly refresh: string
 }
 
 // No name server answers here, and ports have no names. Debian's settings allow 5 connections from one network.
@@ -22,24 +22,29 @@ courier start
 esmtpd start
 while sleep 1d; do :; done`
 
-/** Runs `script` (shell, in the root), makes smtpaccess.dat once, then starts Courier and waits until it answers on IPv4 and IPv6. */
-export async function startCourierMta(lab: Lab, script: string): Promise<CourierMta> {
+/** Makes smtpaccess.dat once, then starts Courier and waits until it answers on IPv4 and IPv6. `refresh` is a script for `sh -e`. */
+export async function startCourierMta(lab: Lab, refresh: string): Promise<CourierMta> {
   const root = await lab.root('courierMta')
   await addSystemUsers(root)
   for (const user of SYSTEM_USERS) await root.exec(['su', user, '-c', 'maildirmake.courier ~/Maildir'])
   for (const name of ['me', 'locals', 'defaultdomain']) await root.write(`/etc/courier/${name}`, `${MAIL_HOST}\n`)
-  const lines = `cat >>/etc/courier/esmtpd; sed -i 's/^TCPDOPTS="/&-nodnslookup /' /etc/courier/esmtpd\n${script}`
+  await root.exec(['useradd', '--system', '--user-group', '--no-create-home', 'popauthd'])
+  await root.write('/usr/local/sbin/refresh', `#!/bin/sh -e\n${refresh}`, 0o755)
+  const lines = `cat >>/etc/courier/esmtpd; sed -i 's/^TCPDOPTS="/&-nodnslookup /' /etc/courier/esmtpd`
   await root.exec(['sh', '-ec', lines], { input: `${SETTINGS.replaceAll(' ', '\n')}\n` })
   await root.exec(['makesmtpaccess'])
   const process = await startMta(lab, root, ['unshare', '--uts', 'sh', '-ec', START])
   return { ...process, root, ...(await restarting(lab, process)) }
 }
 
+/** Where that program lies. */
+export const refreshProgram = (lab: Lab) => `${lab.shared}/run/refresh`
+
 // Courier has processes of its own numbering: what is told to its process 52 must not reach another one's.
-async function restarting(lab: Lab, process: MtaProcess): Promise<Pick<CourierMta, 'makesmtpaccess' | 'restart'>> {
-  const [program, pidFile] = [`${lab.shared}/run/makesmtpaccess`, `${lab.shared}/run/courier.pid`]
+async function restarting(lab: Lab, process: MtaProcess): Promise<Pick<CourierMta, 'refresh' | 'restart'>> {
+  const [program, pidFile] = [refreshProgram(lab), `${lab.shared}/run/courier.pid`]
   const enter = 'exec nsenter --target "$pid" --pid --mount --root --wd'
-  await writeFile(program, `#!/bin/sh\nread -r pid <${pidFile} || exit 1\n${enter} /usr/sbin/makesmtpaccess\n`)
+  await writeFile(program, `#!/bin/sh\nread -r pid <${pidFile} || exit 1\n${enter} /usr/local/sbin/refresh\n`)
   await chmod(program, 0o755)
   const writePid = async () => writeFile(pidFile, `${await process.pid()}\n`)
   await writePid()
@@ -47,5 +52,5 @@ async function restarting(lab: Lab, process: MtaProcess): Promise<Pick<CourierMt
     await process.restart()
     await writePid()
   }
-  return { makesmtpaccess: program, restart }
+  return { refresh: program, restart }
 }

@@ -1,6 +1,11 @@
 // The settings of a page in docs, word for word: what it tells people to write is what is tested.
 import { readFileSync } from 'node:fs'
 
+/** What a unit of systemd runs, as a script for `sh -e`. Only for commands that say the same there. */
+export function commandsOf(unit: string): string {
+  return [...unit.matchAll(/^ExecStart(?:Pre)?=(.*)$/gm)].map(([, command]) => `${command}\n`).join('')
+}
+
 /** Gives the block of code under `<!-- name -->`, with some words replaced: each must be there. @throws {Error} where there is no such block or word */
 export function blocksOf(page: string): (name: string, replaced?: Readonly<Record<string, string>>) => string {
   const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { PublishError, reasonOf } from '../../errors.ts'
 import { inPrivateDirectory } from '../../lib/private-directory.ts'
 import { keyOfAddress, lookupsOf } from '../../publishers/courier/keys.ts'
-import { isReadByCourier, OwnEntries, relays } from '../../publishers/courier/own-entries.ts'
+import { isReadByCourier, NAME, OwnEntries, relays } from '../../publishers/courier/own-entries.ts'
 import { ownDirectory } from '../../publishers/own-files.ts'
 import { saidBy, type Tools } from '../../setup/tools.ts'
 import { type Finding, findingsOf } from '../finding.ts'
@@ -24,22 +24,33 @@ export async function examineCourier(mta: MtaHost): Promise<Finding[]> {
     ok(
       'cannot be asked what it would tell a foreign client: the files of makesmtpaccess are read, and smtpaccess.dat is compared with them. Not proven by that: which smtpaccess.dat the running couriertcpd has open; only relaying from another host shows it',
     ),
-    await linkFinding(directory, map.path),
+    await recipeFinding(directory, map.path, mta),
     ...(await noteFor(map.command, UNIT)),
     await inPrivateDirectory((made) => datFinding(directory, made, mta.tools)),
     ...(await entryFindings(directory, map.path, mta)),
   ]
 }
 
-async function linkFinding(directory: string, path: string): Promise<Finding> {
-  const { ok, problem, unknown } = findingsOf('recipe', directory)
+/** A copy that root makes, or a link where popauthd is root. */
+async function recipeFinding(directory: string, path: string, { host, tools }: MtaHost): Promise<Finding> {
+  const { ok, warning, problem, unknown } = findingsOf('recipe', directory)
   try {
     const own = await realpath(path)
     for (const name of (await readdir(directory)).filter(isReadByCourier)) {
       const target = await realpath(join(directory, name)).catch(() => undefined)
-      if (target === own) return ok(`${name} is the file that popauthd keeps: ${path}`)
+      if (target !== own) continue
+      return host.daemonUid === 0
+        ? ok(`${name} is the file that popauthd keeps: ${path}`)
+        : warning(
+            `${name} is a link to ${path}: who takes the account of popauthd over can have makesmtpaccess read any file of root's, and everybody may read what it makes`,
+            'take the link out, and write the unit anew that copies the file in its place (docs/courier.md)',
+          )
     }
-    return problem(`holds no link to ${path}: no login lets anybody relay`, SETUP)
+    const copy = await tools.read(join(directory, NAME))
+    if (copy === undefined) return problem(`holds nothing of ${path}: no login lets anybody relay`, SETUP)
+    return copy === (await tools.read(path))
+      ? ok(`${NAME} is a copy of the file that popauthd keeps: ${path}`)
+      : problem(`${NAME} is not what popauthd keeps in ${path}`, `systemctl status ${UNIT}`)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
       ? problem(`cannot be told: ${reasonOf(error)}`, 'popauthd makes its file at its start; run this on the mail host')

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ClientAddress } from '../../core/client-address.ts'
 import { fakeTools } from '../../setup/fake-tools.ts'
-import type { Tools } from '../../setup/tools.ts'
+import { hostTools, type Tools } from '../../setup/tools.ts'
 import { fakeHost, told } from '../fake-host.ts'
 import type { Finding } from '../finding.ts'
 import { examineCourier } from './courier.ts'
@@ -240,7 +240,7 @@ describe('Courier', () => {
     await writeFile(join(directory, 'default'), '127.0.0.1\tallow,RELAYCLIENT\n')
     await writeFile(`${directory}.dat`, 'made')
   })
-  const examine = (made = 'made') => {
+  const examine = (made = 'made', changes: Parameters<typeof fakeHost>[2] = { daemonUid: 0 }) => {
     const { file, directory } = paths()
     const map = { format: 'courier', path: file, rules: directory, command: ['/usr/sbin/makesmtpaccess'] }
     const run: Tools['run'] = async ([program, , target = '']) => {
@@ -248,7 +248,11 @@ describe('Courier', () => {
       await writeFile(target.replace('-file=', ''), made)
       return { code: 0, stdout: '', stderr: '' }
     }
-    return examineCourier({ host: fakeHost(home, { maps: [map] }), tools: { ...fakeTools({}), run }, subjects })
+    return examineCourier({
+      host: fakeHost(home, { maps: [map] }, changes),
+      tools: { ...fakeTools({}), run, read: hostTools.read },
+      subjects,
+    })
   }
   const CHECKS = ['recipe', 'smtpaccess.dat', 'smtpaccess']
 
@@ -261,12 +265,23 @@ describe('Courier', () => {
     ])
   })
 
+  it('is a copy, or a link that root should not follow', async () => {
+    const { directory, file } = paths()
+    const recipe = async () => toldBy(await examine('made', { daemonUid: 900 }), 'recipe')
+    expect(await recipe()).toMatch(/^warning: popauthd is a link to .* any file of root's/)
+    await rm(join(directory, 'popauthd'))
+    await copyFile(file, join(directory, 'popauthd'))
+    expect(await recipe()).toMatch(/^ok: popauthd is a copy of the file that popauthd keeps/)
+    await writeFile(file, 'other')
+    expect(await recipe()).toMatch(/^problem: popauthd is not what popauthd keeps in/)
+  })
+
   it('is not linked, and has an open line', async () => {
     const { directory } = paths()
     await rm(join(directory, 'popauthd'))
     await writeFile(join(directory, 'own'), '203.0\tallow,RELAYCLIENT\n')
     expect(toldBy(await examine(), ...CHECKS)).toMatch(
-      /^problem: holds no link to .*\nok: .*\nproblem: has no login, and is permitted: OPEN RELAY.*\nproblem: may relay, and is refused/,
+      /^problem: holds nothing of .*\nok: .*\nproblem: has no login, and is permitted: OPEN RELAY.*\nproblem: may relay, and is refused/,
     )
   })
 

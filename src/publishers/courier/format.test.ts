@@ -3,6 +3,7 @@ import type { Authorization } from '../../core/authorization.ts'
 import { type ClientAddress, parseClientAddress, parseNetwork } from '../../core/client-address.ts'
 import type { OwnFiles } from '../own-files.ts'
 import { courierFormat } from './format.ts'
+import { isOperators } from './own-entries.ts'
 
 const TAB = '\t'
 const RELAY = `${TAB}allow,RELAYCLIENT`
@@ -105,4 +106,11 @@ describe('the file for smtpaccess', () => {
     await expect(refused).rejects.toThrow(problem)
     await expect(refused).rejects.toThrow(/line 2 of \/etc\/courier\/smtpaccess\/default/)
   })
+})
+
+it("the file of popauthd's own in that directory is none of the operator's", () => {
+  expect(['default', 'popauthd', 'popauthd~', 'own.dpkg-old', 'popauthd.own'].filter(isOperators)).toEqual([
+    'default',
+    'popauthd.own',
+  ])
 })

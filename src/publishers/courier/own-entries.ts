@@ -26,6 +26,14 @@ export function isReadByCourier(name: string): boolean {
   return !name.endsWith('~') && !/\.dpkg-[a-z]*$/.test(name)
 }
 
+/** The name of popauthd's own file in that directory: a copy that root makes, or a link. */
+export const NAME = 'popauthd'
+
+/** Names of files that are the operator's own. */
+export function isOperators(name: string): boolean {
+  return isReadByCourier(name) && name !== NAME
+}
+
 /** The operator's entries. */
 export class OwnEntries {
   /** Key and value, such as `allow,BLOCK="550 no"`. */

@@ -1,33 +1,23 @@
-/** `setup mta courier`: the recipe of docs/courier.md: a file among those of makesmtpaccess, and the units that run it. */
+/** `setup mta courier`: the recipe of docs/courier.md: a file of popauthd's, and the units that put it among those of makesmtpaccess and run that. */
 import { daemonTrouble, entryStep, restartLines } from '../common.ts'
 import { pathTroubles } from '../plain-path.ts'
 import type { FileStep, Mta, Plan, SetupContext, Step } from '../plan.ts'
-import { courierEntry, linkMap, pathUnit, serviceUnit } from '../recipes/others.ts'
+import { type CourierPlaces, courierDefaults, courierEntry, pathUnit, serviceUnit } from '../recipes/others.ts'
 
-/** Where makesmtpaccess looks unless the map says otherwise (`rules`). */
-const DIRECTORY = '/etc/courier/smtpaccess'
 const UNITS = '/etc/systemd/system'
 
 /** Courier, as `setup` knows it. */
 export const courier: Mta = { name: 'courier', title: 'Courier', ways: ['map'], page: 'docs/courier.md', plan }
 
 async function plan(context: SetupContext): Promise<Plan> {
-  const { tools, loaded } = context
-  const { maps, stateDirectory } = loaded.config
-  const places = { state: stateDirectory }
-  const map = maps.find((one) => one.format === 'courier')
-  const directory = map?.format === 'courier' ? map.rules : DIRECTORY
-  const path = map?.format === 'courier' ? map.path : `${stateDirectory}/courier/smtpaccess`
+  const { tools } = context
+  const map = mapThere(context)
+  const places = placesFor(context)
+  const { state, path, directory } = places
   const isThere = (await tools.stat(directory)) !== undefined
   const hasUnits = (await tools.stat(UNITS)) !== undefined
   const steps: Step[] = [
     await entryStep(context, 'maps', courierEntry(places), map !== undefined),
-    {
-      kind: 'command',
-      command: linkMap(path, directory),
-      reason: 'makesmtpaccess reads all files there; popauthd does not write into that directory itself',
-      done: await tools.isThere(`${directory}/popauthd`),
-    },
     ...(hasUnits
       ? [
           await unit(context, 'popauthd-courier.path', pathUnit(places)),
@@ -49,11 +39,15 @@ async function plan(context: SetupContext): Promise<Plan> {
             },
           ]),
       ...daemonTrouble(context),
-      ...(hasUnits ? pathTroubles(stateDirectory, 'a unit of systemd') : []),
+      ...(hasUnits
+        ? [...new Set([state, path, directory])].flatMap((one) => pathTroubles(one, 'a unit of systemd'))
+        : []),
     ],
     notes: [
       'a session sees a login, and its end, only when it connects anew',
-      ...(hasUnits ? [] : ['without systemd run makesmtpaccess yourself when the file changes (docs/courier.md)']),
+      ...(hasUnits
+        ? []
+        : ['without systemd have root do what the service unit of docs/courier.md does when the file changes']),
     ],
     steps,
     validations: [],
@@ -67,9 +61,22 @@ async function plan(context: SetupContext): Promise<Plan> {
   }
 }
 
+function mapThere({ loaded }: SetupContext) {
+  return loaded.config.maps.find((map) => map.format === 'courier')
+}
+
+function placesFor(context: SetupContext): CourierPlaces {
+  const { loaded, accounts, daemonUser: user = courierDefaults.user } = context
+  const { stateDirectory: state } = loaded.config
+  const { path = `${state}/courier/smtpaccess`, rules: directory = courierDefaults.directory } = mapThere(context) ?? {}
+  const [gid] = accounts.groupsOf(user)
+  return { state, path, directory, user, group: gid === undefined ? user : accounts.groupName(gid) }
+}
+
 async function unit({ tools }: SetupContext, name: string, lines: string): Promise<FileStep> {
   const path = `${UNITS}/${name}`
-  const reason = 'only root may run makesmtpaccess: systemd does, when popauthd leaves a note that its file has changed'
+  const reason =
+    'only root may run makesmtpaccess: systemd does, when popauthd leaves a note that its file has changed, and reads that file as popauthd'
   const before = await tools.read(path)
   return { kind: 'file', path, reason, lines, before, after: before ?? lines }
 }

@@ -44,6 +44,26 @@ interface MapPlaces {
 /** The value on the pages. */
 export const mapDefaults: MapPlaces = { state: '/var/lib/popauthd' }
 
+/** For Courier. */
+export interface CourierPlaces extends MapPlaces {
+  /** The file that popauthd keeps. */
+  readonly path: string
+  /** Where makesmtpaccess looks. */
+  readonly directory: string
+  /** User and group of popauthd. */
+  readonly user: string
+  readonly group: string
+}
+
+/** The values on the page: Debian's. */
+export const courierDefaults: CourierPlaces = {
+  ...mapDefaults,
+  path: `${mapDefaults.state}/courier/smtpaccess`,
+  directory: '/etc/courier/smtpaccess',
+  user: 'popauthd',
+  group: 'popauthd',
+}
+
 /** The entry of `maps` for Courier. */
 export function courierEntry({ state }: MapPlaces): Entry {
   return {
@@ -51,11 +71,6 @@ export function courierEntry({ state }: MapPlaces): Entry {
     path: `${state}/courier/smtpaccess`,
     command: ['/usr/bin/touch', `${state}/courier-changed`],
   }
-}
-
-/** Puts popauthd's file among those of makesmtpaccess. */
-export function linkMap(path: string, directory: string): readonly string[] {
-  return ['ln', '-s', path, `${directory}/popauthd`]
 }
 
 /** `popauthd-courier.path`. */
@@ -71,16 +86,28 @@ WantedBy=multi-user.target
 `
 }
 
+/**
+ * Puts popauthd's file among those of makesmtpaccess, for `sh -ec`. It is read with popauthd's rights: through a link, root would read whatever
+ * popauthd's account makes of its file, and everybody may read what becomes of that. Half a copy never lies there.
+ */
+function copyScript({ path, directory, user, group }: CourierPlaces): string {
+  const asUser = `setpriv --reuid=${user} --regid=${group} --clear-groups`
+  return `${asUser} cat ${path} >${directory}.new; mv -fT ${directory}.new ${directory}/popauthd`
+}
+
 /** `popauthd-courier.service`. */
-export function serviceUnit({ state }: MapPlaces): string {
+export function serviceUnit(places: CourierPlaces): string {
   return `[Unit]
 Description=Make Courier's smtpaccess.dat
 StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
-ExecStartPre=/bin/rm -f ${state}/courier-changed
+ExecStartPre=/bin/rm -f ${places.state}/courier-changed
+ExecStartPre=/bin/sh -ec '${copyScript(places)}'
 ExecStart=/usr/sbin/makesmtpaccess
+TimeoutStartSec=5min
+LimitFSIZE=1G
 Restart=on-failure
 RestartSec=5
 `
@@ -104,9 +131,8 @@ export const opensmtpdBlocks: Readonly<Record<string, (places: OpensmtpdPlaces) 
   program: (places) => line(linkProgram(places)),
 }
 /** The same for Courier; lists stand in brackets on the page. */
-export const courierBlocks: Readonly<Record<string, (places: MapPlaces) => string>> = {
+export const courierBlocks: Readonly<Record<string, (places: CourierPlaces) => string>> = {
   popauthd: (places) => listText('maps', [courierEntry(places)]),
-  link: ({ state }) => line(linkMap(`${state}/courier/smtpaccess`, '/etc/courier/smtpaccess')),
   'path unit': pathUnit,
   'service unit': serviceUnit,
 }

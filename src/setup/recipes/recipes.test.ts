@@ -4,6 +4,7 @@ import { blocksOf } from '../../../test/support/page-blocks.ts'
 import { eximBlocks, eximDefaults, eximMapBlocks } from './exim.ts'
 import {
   courierBlocks,
+  courierDefaults,
   mapDefaults,
   opensmtpdBlocks,
   opensmtpdDefaults,
@@ -19,7 +20,7 @@ const recipes: readonly (readonly [string, Readonly<Record<string, string>>])[] 
   ['exim.md', texts(eximBlocks, eximDefaults)],
   ['exim.md', texts(eximMapBlocks, undefined)],
   ['opensmtpd.md', texts(opensmtpdBlocks, opensmtpdDefaults)],
-  ['courier.md', texts(courierBlocks, mapDefaults)],
+  ['courier.md', texts(courierBlocks, courierDefaults)],
   ['qmail.md', texts(qmailBlocks, mapDefaults)],
   ['sendmail.md', texts(sendmailBlocks, sendmailDefaults)],
 ]

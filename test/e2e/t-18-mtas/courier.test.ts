@@ -1,13 +1,14 @@
 // Courier reads smtpaccess.dat, made of its own files and of one that popauthd keeps, with the text of docs/courier.md.
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { startCourierMta } from '../../support/courier-mta.ts'
+import { refreshProgram, startCourierMta } from '../../support/courier-mta.ts'
 import type { Lab } from '../../support/lab.ts'
 import type { AttachedFile } from '../../support/mta-attachment.ts'
 import { describeAttachment } from '../../support/mta-scenes.ts'
 import type { Stage } from '../../support/mta-stage.ts'
-import { blocksOf } from '../../support/page-blocks.ts'
+import { blocksOf, commandsOf } from '../../support/page-blocks.ts'
+import { run } from '../../support/run.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 const page = blocksOf('courier.md')
@@ -16,20 +17,22 @@ const pathIn = (lab: Lab) => `${lab.shared}/mail/smtpaccess-of-popauthd`
 
 async function courier(lab: Lab): Promise<AttachedFile> {
   const path = pathIn(lab)
-  const { maps } = parse(page('as root')) as { maps: [{ path: string; command: [string] }] }
-  unprivileged(maps[0].path)
-  const { root, restart, makesmtpaccess } = await startCourierMta(lab, page('link', { [maps[0].path]: path }))
-  const map = { ...maps[0], path, rules: root.path + SMTPACCESS, command: [makesmtpaccess] }
+  const { maps } = parse(page('popauthd')) as { maps: [{ path: string; command: [string, string] }] }
+  asRoot(maps[0].path)
+  const note = maps[0].command[1]
+  expect(page('path unit')).toContain(`PathExists=${note}\n`)
+  // popauthd runs the commands of the unit itself, which systemd runs where it finds the note.
+  const unit = page('service unit', { [note]: `${lab.shared}/run/courier-changed`, [maps[0].path]: path })
+  const { root, restart, refresh } = await startCourierMta(lab, commandsOf(unit))
+  const map = { ...maps[0], path, rules: root.path + SMTPACCESS, command: [refresh] }
   return { config: { maps: [map] }, restart, files: [`${root.path}${SMTPACCESS}.dat`] }
 }
 
-/** Without root the same file, and a note for systemd, whose units are not played here: they must speak of the same note and program. */
-function unprivileged(path: string): void {
-  const { maps } = parse(page('popauthd')) as { maps: [{ path: string; command: [string, string] }] }
-  expect(maps[0].path).toBe(path)
-  const note = maps[0].command[1]
-  expect(page('path unit')).toContain(`PathExists=${note}\n`)
-  expect(page('service unit')).toMatch(new RegExp(`rm -f ${note}\\nExecStart=/usr/sbin/makesmtpaccess\\n`))
+/** popauthd as root keeps the same file, and a link puts it where the copy is otherwise. */
+function asRoot(path: string): void {
+  const { maps } = parse(page('as root')) as { maps: [{ path: string; command: [string] }] }
+  expect(maps[0]).toMatchObject({ path, command: ['/usr/sbin/makesmtpaccess'] })
+  expect(page('link')).toBe(`ln -s ${path} ${SMTPACCESS}/popauthd\n`)
 }
 
 /** Writes a file of the operator's own. */
@@ -76,6 +79,27 @@ async function triesAgain(stage: Stage): Promise<void> {
   await stage.until('250', after)
 }
 
+/** Who has taken the account of popauthd over puts a link in the place of its file: nothing of what root may read gets anywhere. */
+async function readsAsPopauthd(stage: Stage): Promise<void> {
+  const { path: root, exec } = await stage.lab.root('courierMta')
+  const from = '198.51.100.25'
+  await stage.grant(from)
+  await stage.until('250', from)
+  await stage.popauthd.stop()
+  const [path, copy, secret] = [pathIn(stage.lab), `${root}${SMTPACCESS}/popauthd`, 'mine-alone:$6$hash']
+  const before = await readFile(copy, 'latin1')
+  await exec(['sh', '-ec', `echo '${secret}' >>/etc/shadow`])
+  await rm(path)
+  await symlink('/etc/shadow', path)
+  const refreshed = await run(refreshProgram(stage.lab), [])
+  expect(refreshed.stderr).toMatch(/cat: \S+: Permission denied/)
+  expect(await readFile(copy, 'latin1')).toBe(before)
+  expect(await readFile(`${root}${SMTPACCESS}.dat`, 'latin1')).not.toContain(secret)
+  await rm(path)
+  await stage.popauthd.start()
+  await stage.until('250', from)
+}
+
 describeAttachment(
   {
     kind: 'file',
@@ -95,5 +119,6 @@ describeAttachment(
   (stage) => {
     it("heeds the operator's own files", () => heedsTheOperator(stage))
     it('keeps what is in force while makesmtpaccess fails', () => triesAgain(stage))
+    it('reads the file of popauthd with the rights of popauthd', () => readsAsPopauthd(stage))
   },
 )

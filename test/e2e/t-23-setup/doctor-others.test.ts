@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Lab, openLab } from '../../support/lab.ts'
 import { labAvailability } from '../../support/lab-availability.ts'
 import type { OverlayRoot } from '../../support/overlay-root.ts'
-import { blocksOf } from '../../support/page-blocks.ts'
+import { blocksOf, commandsOf } from '../../support/page-blocks.ts'
 import { qpopperLine, TestLog } from '../../support/popauthd.ts'
 import { expectFinding, installPopauthd, type PopauthdInRoot } from '../../support/popauthd-in-root.ts'
 import { qmailRoot, SMTP_FRONT, startTcpserver } from '../../support/qmail.ts'
@@ -72,6 +72,7 @@ describe.skipIf(unavailable)(`doctor mta${unavailable ? ` (skipped: ${unavailabl
 
   it('Courier: its files, and smtpaccess.dat made of them', async () => {
     root = await lab.root('courierMta')
+    await shell('mkdir -p /etc/systemd/system')
     await install('courier')
     await popauthd.start()
     await logIn()
@@ -80,14 +81,16 @@ describe.skipIf(unavailable)(`doctor mta${unavailable ? ` (skipped: ${unavailabl
       async () => (await shell(`grep ${CLIENT} /var/lib/popauthd/courier/smtpaccess || :`)) !== '' || undefined,
     )
     expectFinding((await popauthd.doctor('courier')).findings, 'problem', /^smtpaccess\.dat: is (not there|older)/)
-    // What the units do; no couriertcpd runs here that could be told.
-    await root.tryExec(['makesmtpaccess'])
-    await shell('rm -f /var/lib/popauthd/courier-changed')
+    // What the unit does; no couriertcpd runs here that could be told.
+    const unit = await shell('cat /etc/systemd/system/popauthd-courier.service')
+    await root.tryExec(['sh', '-ec', commandsOf(unit)])
     const findings = await soundWithin('courier')
-    expectFinding(findings, 'ok', /^recipe: popauthd is the file/)
+    expectFinding(findings, 'ok', /^recipe: popauthd is a copy of the file/)
     expectFinding(findings, 'ok', /^smtpaccess\.dat: says what the files say/)
     expectFinding(findings, 'ok', /^smtpaccess: has no login, and is refused/)
     expectFinding(findings, 'ok', /^smtpaccess: may relay, and is permitted/)
+    await shell('ln -sf /var/lib/popauthd/courier/smtpaccess /etc/courier/smtpaccess/popauthd')
+    expectFinding((await popauthd.doctor('courier')).findings, 'warning', /^recipe: popauthd is a link to /)
     await shell(`printf '203.0.113\\tallow,RELAYCLIENT\\n' >/etc/courier/smtpaccess/own`)
     const open = await popauthd.doctor('courier')
     expect(open.code).toBe(1)
