@@ -1,5 +1,6 @@
 /** `doctor mta exim`: whether the configuration in force asks popauthd or reads its file, the socket or file, and a whole dialog as a foreign client (exim -bh). */
 import { type EximFound, lookAtExim } from '../../setup/exim/look.ts'
+import { eximStrict } from '../../setup/recipes/exim.ts'
 import { saidBy } from '../../setup/tools.ts'
 import { reacherOf } from '../attachments.ts'
 import { type Finding, findingsOf } from '../finding.ts'
@@ -31,6 +32,7 @@ export async function examineExim(mta: MtaHost): Promise<Finding[]> {
   return [
     ok(`${found.version}, runs as ${found.user}`),
     ...(await recipeFindings(sockets, config, found, mta)),
+    ...strictFindings(sockets, found),
     ...reached.flat(),
     ...(await Promise.all(
       eximMaps(mta.host.config)
@@ -75,6 +77,18 @@ async function recipeFinding(sockets: readonly string[], found: EximFound, { hos
   return own.includes(socket)
     ? ok(`asks popauthd: readsocket ${socket}`)
     : problem(`asks at ${socket}, and ${known}`, 'name the same socket in both', SETUP)
+}
+
+/** A variable that was never set is an error then, and the recipe begins by reading one. */
+function strictFindings(sockets: readonly string[], { strict, configFile }: EximFound): Finding[] {
+  if (sockets.length === 0 || strict === undefined || strict.isPrepared) return []
+  const { problem } = findingsOf('recipe', configFile)
+  return [
+    problem(
+      'strict_acl_vars is on, and nothing sets acl_c_popauthd before it is read: all relay attempts get 451, logins or not',
+      `put "${eximStrict.trim()}" first into the ACL of acl_smtp_connect (docs/exim.md)`,
+    ),
+  ]
 }
 
 const MENDS = {

@@ -1,5 +1,7 @@
 /** The text of an Exim configuration (spec.txt, "Access control lists"): where the statement stands that refuses to relay. */
 
+import { eximStrict } from '../recipes/exim.ts'
+
 /** What refuses to relay in Exim's own default configuration and in Debian's. */
 const REFUSAL = 'require message = relay not permitted domains = +local_domains : +relay_to_domains'
 
@@ -19,7 +21,8 @@ export function withStatements(text: string, name: string, lines: string): Inser
   const end = length < 0 ? rows.length : start + 1 + length
   const acl = rows.slice(start, end).join('')
   if (acl.includes(lines)) return { text, done: true }
-  if (text.includes('popauthd')) return { why: 'has lines about popauthd already, in another form' }
+  if (text.replaceAll(eximStrict.trim(), '').includes('popauthd'))
+    return { why: 'has lines about popauthd already, in another form' }
   const refusals = statements(rows, start + 1, end).filter(({ said }) => said === REFUSAL)
   const [only] = refusals
   if (only === undefined || refusals.length > 1)

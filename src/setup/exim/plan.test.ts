@@ -21,16 +21,29 @@ acl_check_rcpt:
 
 /** The plan for an Exim whose configuration is one file. */
 function planOf(
-  given: { config?: string; lookups?: string; maps?: readonly Record<string, unknown>[]; ipv6Prefix?: number } = {},
+  given: {
+    config?: string
+    lookups?: string
+    maps?: readonly Record<string, unknown>[]
+    ipv6Prefix?: number
+    strict?: string
+  } = {},
   changes: Partial<SetupContext> = { by: 'map' },
 ): Promise<Plan> {
-  const { config = CONFIG, lookups = 'lsearch iplsearch cdb', maps = [], ipv6Prefix = 128 } = given
+  const {
+    config = CONFIG,
+    lookups = 'lsearch iplsearch cdb',
+    maps = [],
+    ipv6Prefix = 128,
+    strict = 'no_strict_acl_vars',
+  } = given
   const tools = fakeTools(
     {
       'exim -bV': `Exim version 4.96\nLookups (built-in): ${lookups}\nConfiguration file is /etc/exim/configure\n`,
       'exim -bP acl_smtp_rcpt': 'acl_smtp_rcpt = acl_check_rcpt\n',
       'exim -bP exim_user': 'exim_user = mail\n',
       'exim -bP exim_group': 'exim_group = mail\n',
+      'exim -bP strict_acl_vars': `${strict}\n`,
       'exim -bP config': config,
     },
     { '/etc/exim/configure': config, ...(maps.length === 0 ? {} : { '/x.yaml': 'maps: as given\n' }) },
@@ -92,4 +105,27 @@ describe('the recipe for Exim by map', () => {
   it('stays the socket where nothing else is asked for', async () => {
     expect((await planOf({}, {})).by).toBe('readsocket')
   })
+})
+
+describe('the recipe for an Exim with strict_acl_vars', () => {
+  const strict = 'strict_acl_vars'
+  const prepared = CONFIG.replace(
+    'begin acl\n',
+    'begin acl\nacl_connect:\n  warn    set acl_c_popauthd = NEW\n  accept\n',
+  )
+  const hands = ({ steps }: Plan) => steps.filter(({ kind }) => kind === 'hand')
+
+  it('has a line to be put in by hand, and knows it, before and behind the others', async () => {
+    expect(hands(await planOf({}, {}))).toEqual([])
+    expect(hands(await planOf({ strict }, {}))).toMatchObject([
+      { done: false, lines: '  warn    set acl_c_popauthd = NEW\n' },
+    ])
+    const plan = await planOf({ strict, config: prepared }, {})
+    expect(told(plan)).toBe('')
+    expect(hands(plan)).toMatchObject([{ done: true }])
+    const commented = prepared.replace('  warn ', '# warn ')
+    expect(hands(await planOf({ strict, config: commented }, {}))).toMatchObject([{ done: false }])
+  })
+
+  it('by map has none', async () => expect(hands(await planOf({ strict }))).toEqual([]))
 })

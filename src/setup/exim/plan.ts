@@ -15,6 +15,7 @@ import {
   eximMapAcl,
   eximMapDefaults,
   eximMapEntry,
+  eximStrict,
 } from '../recipes/exim.ts'
 import { saidBy } from '../tools.ts'
 import { withStatements } from './acl-text.ts'
@@ -116,7 +117,8 @@ function wayFor(context: SetupContext): string {
   return !isLive && mapThere(context) !== undefined ? 'map' : 'readsocket'
 }
 
-async function live(context: SetupContext, { group }: EximFound): Promise<Attachment> {
+async function live(context: SetupContext, found: EximFound): Promise<Attachment> {
+  const { group } = found
   const lookup = socketLookups(context, 'readsocket')[0]
   const ownDirectory = dirname(context.loaded.config.control.path)
   const places: EximPlaces = { socket: lookup?.at.path ?? join(ownDirectory, 'exim.sock'), group }
@@ -124,6 +126,7 @@ async function live(context: SetupContext, { group }: EximFound): Promise<Attach
     steps: [
       await entryStep(context, 'lookups', eximEntry(places), lookup !== undefined),
       ...groupSteps(context, group),
+      ...strictSteps(found),
     ],
     lines: eximAcl(places),
     troubles: [
@@ -132,6 +135,21 @@ async function live(context: SetupContext, { group }: EximFound): Promise<Attach
     ],
     notes: [],
   }
+}
+
+/** Which ACL looks at connections, and where it is written, is the operator's to know. */
+function strictSteps({ strict, isGenerated, configFile }: EximFound): Step[] {
+  if (strict === undefined) return []
+  return [
+    {
+      kind: 'hand',
+      path: isGenerated ? '/etc/exim4' : configFile,
+      reason:
+        'strict_acl_vars is on: first in the ACL of acl_smtp_connect (make one where there is none; it ends in "accept"), or all relay attempts get 451',
+      lines: eximStrict,
+      done: strict.isPrepared,
+    },
+  ]
 }
 
 /** The entry that keeps a file for Exim. */

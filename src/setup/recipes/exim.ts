@@ -54,6 +54,9 @@ export function eximAcl({ socket }: Pick<EximPlaces, 'socket'>): string {
 `
 }
 
+/** For an Exim with `strict_acl_vars`, which reads no variable that was never set: in the ACL of `acl_smtp_connect`, in front. */
+export const eximStrict = '  warn    set acl_c_popauthd = NEW\n'
+
 /** The entry of `maps`. */
 export function eximMapEntry({ format, path }: EximMap): Entry {
   return { format, path }
@@ -79,6 +82,7 @@ export function eximMapAcl(map: EximMap): string {
 export const eximBlocks: Readonly<Record<string, (places: EximPlaces) => string>> = {
   popauthd: (places) => listText('lookups', [eximEntry(places)]),
   acl: eximAcl,
+  strict: () => eximStrict,
 }
 /** Those of the files. */
 export const eximMapBlocks: Readonly<Record<string, () => string>> = {

@@ -3,10 +3,10 @@ import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { startExim } from '../../support/exim.ts'
 import type { Lab } from '../../support/lab.ts'
-import { type Attached, attachedAt, LOCAL, type LookupEntry } from '../../support/mta-attachment.ts'
+import { type Attached, attachedAt, FOREIGN, LOCAL, type LookupEntry } from '../../support/mta-attachment.ts'
 import { refusesWhereItHangsUp } from '../../support/mta-last-scenes.ts'
 import { describeAttachment } from '../../support/mta-scenes.ts'
-import { WINDOW_SECONDS } from '../../support/mta-stage.ts'
+import { type Stage, WINDOW_SECONDS } from '../../support/mta-stage.ts'
 import { blocksOf } from '../../support/page-blocks.ts'
 import { type PostfixOptions, startPostfix } from '../../support/postfix.ts'
 import { askRelay, openSmtpSession } from '../../support/smtp-session.ts'
@@ -108,5 +108,32 @@ describeAttachment(
     refused: '550',
     expected: { hung: '451', killed: '451', restarted: '250 / 451', stopped: '451' },
   },
-  refusesWhereItHangsUp,
+  (stage) => {
+    it('with strict_acl_vars needs the line of the page, and does the same then', () => strictVariables(stage))
+    refusesWhereItHangsUp(stage)
+  },
 )
+
+/** What `exim -bh` says to relay attempts of a client and of a stranger, with `connect` as the ACL of connections. */
+async function strictVariables(stage: Stage): Promise<void> {
+  const { exec, write } = await stage.lab.root('exim')
+  const client = '198.51.100.20'
+  await stage.grant(client)
+  await stage.until('250', client)
+  const text = await exec(['cat', '/etc/exim4/exim4.conf'])
+  const ask = async (address: string, connect: string) => {
+    const strict = `strict_acl_vars\nacl_smtp_connect = acl_connect\n${text}`
+    const acl = `begin acl\n\nacl_connect:\n${connect}  accept\n`
+    await write(
+      '/etc/exim4/strict.conf',
+      strict.replace('begin acl\n', () => acl),
+    )
+    const recipients = [FOREIGN, FOREIGN, LOCAL].map((one) => `RCPT TO:<${one}>\r\n`).join('')
+    const input = `EHLO x\r\nMAIL FROM:<>\r\n${recipients}QUIT\r\n`
+    const said = await exec(['exim4', '-C', '/etc/exim4/strict.conf', '-bh', address], { input })
+    return [...said.matchAll(/^(\d{3}) /gm)].map(([, code]) => code).slice(3, 6)
+  }
+  for (const address of [client, '203.0.113.9']) expect(await ask(address, '')).toEqual(['451', '451', '250'])
+  expect(await ask(client, eximPage('strict'))).toEqual(['250', '250', '250'])
+  expect(await ask('203.0.113.9', eximPage('strict'))).toEqual(['550', '550', '250'])
+}
