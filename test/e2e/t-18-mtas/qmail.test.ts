@@ -1,9 +1,10 @@
 // tcpserver reads the rules that popauthd keeps, with the text of docs/qmail.md, and the file says what tcprules' own would.
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
+import type { StatusAnswer } from '../../../src/admin/api-types.ts'
 import type { Lab } from '../../support/lab.ts'
-import type { AttachedFile } from '../../support/mta-attachment.ts'
+import { type AttachedFile, LOCAL } from '../../support/mta-attachment.ts'
 import { describeAttachment } from '../../support/mta-scenes.ts'
 import type { Stage } from '../../support/mta-stage.ts'
 import type { OverlayRoot } from '../../support/overlay-root.ts'
@@ -134,6 +135,38 @@ async function minds(stage: Stage): Promise<void> {
   await stage.until('250', '198.51.100.20')
 }
 
+/** The daemon starts with rules that nobody can read: by those of the run before, or with nobody who has logged in. */
+async function startsWithoutRules(stage: Stage): Promise<void> {
+  const { path, rules } = pathsIn(stage.lab)
+  const { popauthd } = stage
+  const [from, other, own] = ['198.51.100.27', '198.51.100.28', '198.51.100.29']
+  await writeFile(rules, `${own}:deny\n198.51.100.:allow,P="prefix"\n:allow\n`)
+  await stage.until('no connection', own)
+  await stage.grant(from)
+  await stage.until('250', from)
+  await popauthd.stop()
+  await writeFile(rules, 'nonsense\n')
+  await popauthd.start()
+  await stage.grant(other)
+  await stage.until('250', other)
+  expect([await stage.ask(from), await stage.ask(own)]).toEqual(['250', 'no connection'])
+  expect((await popauthd.ask<StatusAnswer>('status')).publishers).toMatchObject([
+    { state: 'in_step', problem: expect.stringMatching(/line 1 of .*what was read before stays in force/) },
+  ])
+  await popauthd.stop()
+  await rm(`${path}.rules-read~`)
+  await popauthd.start()
+  await stage.until('550', from)
+  expect([await stage.ask(other), await stage.ask(own)]).toEqual(['550', 'no connection'])
+  expect(await stage.ask(from, LOCAL)).toBe('250')
+  expect(await check(await stage.lab.root('qmail'), path, from)).toMatch(/variable P=prefix\nallow/)
+  expect((await popauthd.ask<StatusAnswer>('status')).publishers).toMatchObject([
+    { state: 'failing', problem: expect.stringMatching(/lets nobody relay who has logged in/) },
+  ])
+  await writeFile(rules, ':allow\n')
+  await stage.until('250', from)
+}
+
 describeAttachment(
   {
     kind: 'file',
@@ -153,5 +186,6 @@ describeAttachment(
   (stage) => {
     it('says of each client what a file of the real tcprules says', () => saysTheSame(stage))
     it('goes on with the rules as they were while a line is wrong, and heeds a deny', () => minds(stage))
+    it('starts with the rules of the run before, or closes, where it cannot read them', () => startsWithoutRules(stage))
   },
 )
