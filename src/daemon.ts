@@ -6,7 +6,7 @@ import { defaultNeverNetworks, sameNetworks } from './admission/never.ts'
 import { NetworksForMaps } from './admission/open-networks.ts'
 import { type AdmissionPolicy, policyOf, tableAddress } from './admission/policy.ts'
 import type { Config, SourceConfig } from './config/config.ts'
-import { changedOptions, type LoadedConfig } from './config/load.ts'
+import { changedOptions, type LoadedConfig, reloadedConfig } from './config/load.ts'
 import { sourceName } from './config/source-names.ts'
 import type { TableChange } from './core/authorization.ts'
 import type { ClientAddress } from './core/client-address.ts'
@@ -15,16 +15,14 @@ import type { DaemonOptions } from './daemon-options.ts'
 import { reasonAndMend, SourceError } from './errors.ts'
 import { Events } from './events.ts'
 import { Intake } from './intake/intake.ts'
+import { parsersFor } from './intake/source-parsers.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { Lifecycle } from './lib/lifecycle.ts'
-import { runsSystemd } from './lib/service-manager.ts'
 import { version } from './lib/version.ts'
 import { createLogger, type Logger } from './log.ts'
 import { allParsers } from './parsers/custom/index.ts'
 import { selectParsers } from './parsers/index.ts'
-import type { Parser } from './parsers/parser.ts'
 import { LoginScanner } from './parsers/scanner.ts'
-import { heedSenders } from './parsers/sender.ts'
 import { publishersFor } from './publishers/for-config.ts'
 import { FormerMaps, type FormerMapsParts } from './publishers/former/former-maps.ts'
 import { Publishing } from './publishers/publishing.ts'
@@ -343,7 +341,7 @@ class Daemon implements AsyncDisposable {
       const changed = changedOptions(this.#loaded.values, fresh.values)
       const waiting = changed.filter(({ effect }) => effect === 'restart').map(({ path }) => path)
       this.#publishing.checkAlways(fresh.config.admission.always)
-      this.#loaded = { ...fresh, config: reloadable(this.#config, fresh.config) }
+      this.#loaded = { ...fresh, config: reloadedConfig(this.#config, fresh.config) }
       this.#logger.level = fresh.config.log.level
       await this.#judgeAnew()
       this.#publishing.resync()
@@ -390,24 +388,5 @@ class Daemon implements AsyncDisposable {
     } catch (error) {
       this.#failed('cannot bring the maps in step before stopping', error)
     }
-  }
-}
-
-/** In the journal it counts who wrote a line; Whoson has no lines. */
-function parsersFor(config: SourceConfig | 'stdin', parsers: readonly Parser[]): readonly Parser[] {
-  if (config !== 'stdin' && config.kind === 'whoson') return []
-  if (config === 'stdin' || config.kind !== 'journal') return parsers
-  return heedSenders(parsers, config.senders ?? [], { isLive: true, needsUnit: runsSystemd() })
-}
-
-/** The old configuration with what a reload may change taken from the new one. */
-function reloadable(before: Config, after: Config): Config {
-  const { windowSeconds, whenStopped, admission, log } = after
-  return {
-    ...before,
-    windowSeconds,
-    whenStopped,
-    admission: { ...admission, ipv6Prefix: before.admission.ipv6Prefix },
-    log,
   }
 }

@@ -109,3 +109,15 @@ export function changedOptions(before: Values, after: Values): { path: OptionPat
     .filter((path) => JSON.stringify(before[path]) !== JSON.stringify(after[path]))
     .map((path) => ({ path, effect: options[path].effect }))
 }
+
+/** The old configuration with what a reload may change taken from the new one. */
+export function reloadedConfig(before: Config, after: Config): Config {
+  const { windowSeconds, whenStopped, admission, log } = after
+  return {
+    ...before,
+    windowSeconds,
+    whenStopped,
+    admission: { ...admission, ipv6Prefix: before.admission.ipv6Prefix },
+    log,
+  }
+}

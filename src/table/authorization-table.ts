@@ -1,4 +1,4 @@
-/** The table: who may relay, why and until when. One writer; lookups read the file's memory map and never wait. */
+/** The table: who may relay, why and until when. One writer; lookups are answered from memory or the file's memory map, and never wait. */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'

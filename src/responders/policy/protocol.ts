@@ -10,6 +10,7 @@ const MAX_REQUEST_BYTES = 64 * 1024
 const ANSWERS = { relay: 'action=OK\n\n', notFound: 'action=DUNNO\n\n' } as const
 /** Of an address of a message so much is told: RFC 5321, section 4.5.3.1.3 allows 256 with its brackets. */
 const LONGEST_TOLD = 320
+
 /** A decision that let a client relay, with what Postfix tells of the message. All texts are the client's: untrusted. */
 export interface RelayDecision {
   readonly address: string
